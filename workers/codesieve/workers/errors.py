@@ -1,0 +1,68 @@
+"""The errors that cross from workers to the front end.
+
+    WorkerError
+    ├── SandboxError
+    │   ├── SandboxUnavailable      no sandbox can be had on this machine: no engine, no namespaces, no image
+    │   └── CellLost                a cell died or can't prove it is clean; the program may be judged elsewhere
+    └── EngineError
+        ├── EngineUnavailable       the engine isn't installed or can't start
+        ├── ModelNotFound           nothing is there to load
+        └── EngineRequestRefused    the engine refuses this one request; no other worker would take it
+
+Each has a stable `reason` and a message of one line that says what would mend it. All of them pickle: the only state is
+the message, so the standard reduction rebuilds them on the other side of Ray.
+"""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """Something of ours, not of the program's, went wrong."""
+
+    reason = "WORKER_FAILED"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class SandboxError(WorkerError):
+    """A sandbox worker's trouble."""
+
+    reason = "SANDBOX_FAILED"
+
+
+class SandboxUnavailable(SandboxError):
+    """No sandbox can be had here."""
+
+    reason = "SANDBOX_UNAVAILABLE"
+
+
+class CellLost(SandboxError):
+    """A cell died, or can't prove that it is clean."""
+
+    reason = "CELL_LOST"
+
+
+class EngineError(WorkerError):
+    """A generation worker's trouble."""
+
+    reason = "ENGINE_FAILED"
+
+
+class EngineUnavailable(EngineError):
+    """The engine isn't installed or can't start."""
+
+    reason = "ENGINE_UNAVAILABLE"
+
+
+class ModelNotFound(EngineError):
+    """There is no such model to load."""
+
+    reason = "MODEL_NOT_FOUND"
+
+
+class EngineRequestRefused(EngineError):
+    """The engine refuses this one request."""
+
+    reason = "ENGINE_REQUEST_REFUSED"

@@ -1,0 +1,38 @@
+"""What an engine is: it turns one `GenerationRequest` into one completion.
+
+The caller offers many requests at a time and the engine does its own batching. Every engine (vLLM, an OpenAI-compatible
+endpoint, a replay of recorded samples) passes ``tests/integration/test_engine_conformance.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from codesieve.workers.types import Generated, GenerationRequest
+
+
+class Engine(Protocol):
+    """Turns prompts into completions."""
+
+    name: str
+    """"vllm", "openai" or "replay"."""
+    capacity: int
+    """How many requests are worth having in flight."""
+
+    async def start(self) -> str:
+        """Gets ready, and says in one line what it runs. Raises `EngineUnavailable` or `ModelNotFound`."""
+
+    async def generate(self, request: GenerationRequest) -> Generated:
+        """Makes one sample. Cancelling the call frees the engine of it. Raises `EngineError`."""
+
+    async def stop(self) -> None:
+        """Frees what the engine holds."""
+
+
+class TakesWeights(Protocol):
+    """An engine whose weights can be replaced while it serves: the calls of vLLM's RL API, with its options as plain data."""
+
+    async def init_weight_transfer(self, options: dict[str, object]) -> None: ...
+    async def start_weight_update(self, options: dict[str, object]) -> None: ...
+    async def update_weights(self, options: dict[str, object]) -> None: ...
+    async def finish_weight_update(self, options: dict[str, object]) -> None: ...
