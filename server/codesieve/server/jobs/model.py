@@ -1,0 +1,214 @@
+"""What a job is, and the states it goes through.
+
+    PENDING ──> RUNNING ──> SUCCEEDED
+       │           ├──────> FAILED
+       └───────────┴──────> CANCELLED
+
+A `Job` is a frozen snapshot; a change makes a new one. Its `JobSpec` is what the client asked for, after validation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from codesieve.server.evaluation.report import TemperatureReport
+from codesieve.workers.types import GenerationRequest, Judgement, Limits, Problem, Sample, WorkFailed
+
+
+class JobState(enum.StrEnum):
+    """Where a job is on its way."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        return not _NEXT[self]
+
+
+_NEXT: Mapping[JobState, frozenset[JobState]] = {
+    JobState.PENDING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
+    JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GenerationSpec:
+    """How a job's samples are made."""
+
+    model: str
+    temperatures: tuple[float, ...]
+    samples_per_problem: int
+    top_p: float
+    max_tokens: int
+    stop: tuple[str, ...]
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a client asked for. Exactly one of `generation` and `recorded` is there."""
+
+    problems: tuple[Problem, ...]
+    generation: GenerationSpec | None
+    recorded: tuple[Sample, ...] | None
+    limits: Limits
+    ks: tuple[int, ...]
+    source: str
+    """Where the problems came from: a data set's name, or "inline"."""
+    limit: int
+    """How many of the source's problems were asked for; 0 for all."""
+
+    @property
+    def temperatures(self) -> tuple[float | None, ...]:
+        """The request's temperatures, in its order; for recorded samples those that occur."""
+        if self.generation is not None:
+            return self.generation.temperatures
+        return tuple(dict.fromkeys(sample.temperature for sample in self.recorded or ()))
+
+    @property
+    def samples_total(self) -> int:
+        if self.generation is not None:
+            return len(self.problems) * len(self.generation.temperatures) * self.generation.samples_per_problem
+        return len(self.recorded or ())
+
+
+def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
+    """The id of a sample within its job."""
+    return f"{problem_id}@{'-' if temperature is None else f'{temperature:g}'}#{index}"
+
+
+def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, GenerationRequest]]:
+    """The samples that a job's model is to make, one request each.
+
+    All of a problem's are neighbours, so that the engine finds the prompt in its cache. Each has a seed of its own, made of
+    the job's seed and its place, so that any one can be made again without the others.
+    """
+    generation = spec.generation
+    if generation is None:
+        return
+    for problem in spec.problems:
+        for temperature in generation.temperatures:
+            for index in range(generation.samples_per_problem):
+                name = sample_id(problem.problem_id, temperature, index)
+                digest = hashlib.sha256(f"{generation.seed}/{name}".encode()).digest()
+                yield (
+                    problem,
+                    GenerationRequest(
+                        work_id=f"{job_id}/{name}",
+                        problem_id=problem.problem_id,
+                        prompt=problem.prompt,
+                        temperature=temperature,
+                        index=index,
+                        seed=int.from_bytes(digest[:4], "big"),
+                        top_p=generation.top_p,
+                        max_tokens=generation.max_tokens,
+                        stop=generation.stop,
+                    ),
+                )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is."""
+
+    samples_total: int
+    samples_generated: int = 0
+    samples_judged: int = 0
+    samples_unjudged: int = 0
+    verdicts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """How fast a job was judged, and where."""
+
+    programs_per_second: float
+    wall_seconds: float
+    sandbox: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """What a job found."""
+
+    temperatures: tuple[TemperatureReport, ...]
+    judge: JudgeReport
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed."""
+
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """A snapshot of a job."""
+
+    job_id: str
+    spec: JobSpec
+    state: JobState
+    create_time: datetime.datetime
+    progress: Progress
+    start_time: datetime.datetime | None = None
+    end_time: datetime.datetime | None = None
+    report: Report | None = None
+    failure: Failure | None = None
+
+    def moved(self, state: JobState, now: datetime.datetime) -> Job:
+        """The job in its next state. Raises ValueError where there is no such way."""
+        if state not in _NEXT[self.state]:
+            raise ValueError(f"job {self.job_id} can't go from {self.state} to {state}")
+        return dataclasses.replace(
+            self,
+            state=state,
+            start_time=now if state is JobState.RUNNING else self.start_time,
+            end_time=now if state.ended else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SampleGenerated:
+    """An event: a sample is there."""
+
+    sample: Sample
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SampleJudged:
+    """An event: a sample has its verdict, or ended without one."""
+
+    sample_id: str
+    outcome: Judgement | WorkFailed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobChanged:
+    """An event: the job is in another state."""
+
+    job: Job
+
+
+Happening = JobChanged | SampleGenerated | SampleJudged
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A happening with its place in the job's sequence, from 1 without a gap."""
+
+    sequence: int
+    time: datetime.datetime
+    happening: Happening

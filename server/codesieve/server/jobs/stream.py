@@ -1,0 +1,67 @@
+"""Following a job's events from any point: those that happened, then those to come.
+
+Readers pull from the store and are only woken here, so a slow reader holds up nobody and a fast one sees every event
+exactly once. Nothing is buffered for a reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Sequence
+
+from codesieve.server.errors import Draining, OutOfRange
+from codesieve.server.jobs.model import Happening, JobChanged, JobEvent
+from codesieve.server.jobs.store import JobStore
+
+_PAGE = 256
+
+
+class EventStream:
+    """The one way in and out for events."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._happened: dict[str, asyncio.Event] = {}
+        self._closed = False
+
+    async def publish(self, job_id: str, time: datetime.datetime, happenings: Sequence[Happening]) -> None:
+        """Records events and wakes who follows the job."""
+        await self._store.append(job_id, time, happenings)
+        waiting = self._happened.pop(job_id, None)
+        if waiting is not None:
+            waiting.set()
+
+    async def follow(self, job_id: str, after_sequence: int) -> AsyncIterator[JobEvent]:
+        """Events after `after_sequence`, until the one that ends the job.
+
+        Raises `NotFound`, `OutOfRange`, and `Draining` when the stream is closed before the job has ended.
+        """
+        last = await self._store.last_sequence(job_id)
+        if after_sequence > last:
+            raise OutOfRange(
+                f"after_sequence is {after_sequence} and the job's last event is {last}", reason="SEQUENCE_OUT_OF_RANGE"
+            )
+        job = await self._store.get(job_id)
+        if job.state.ended and after_sequence == last:
+            return
+        while True:
+            # Asked for before reading: an event that comes in between finds somebody to wake.
+            happened = self._happened.setdefault(job_id, asyncio.Event())
+            events = await self._store.events(job_id, after_sequence, _PAGE)
+            for event in events:
+                yield event
+                after_sequence = event.sequence
+                if isinstance(event.happening, JobChanged) and event.happening.job.state.ended:
+                    return
+            if not events:
+                if self._closed:
+                    raise Draining
+                await happened.wait()
+
+    def close(self) -> None:
+        """Sends every follower away once it has seen what there is."""
+        self._closed = True
+        for waiting in self._happened.values():
+            waiting.set()
+        self._happened.clear()

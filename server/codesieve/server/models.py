@@ -1,0 +1,127 @@
+"""The models a server samples from: each has a pool of generation workers of its own.
+
+A model is loaded when the server starts (`--model`) or by LoadModel, and stays until the server stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from codesieve.server.errors import NotFound, PreconditionFailed, WorkerTrouble
+from codesieve.server.pools import Pool
+from codesieve.workers.errors import EngineRequestRefused, EngineUnavailable, ModelNotFound, WorkerError
+from codesieve.workers.generation.choose import engine_name, model_id
+from codesieve.workers.types import Generated, GenerationRequest
+
+GenerationPool = Pool[GenerationRequest, Generated]
+
+
+class ModelState(enum.StrEnum):
+    """Where a model is on its way."""
+
+    LOADING = "LOADING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class CallsWorker(Protocol):
+    """A generation worker that can be called beyond the `Worker` protocol."""
+
+    async def call(self, method: str, *arguments: object) -> object: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Model:
+    """A model as ModelService shows it."""
+
+    model_id: str
+    source: str
+    engine: str
+    state: ModelState
+    workers: int
+
+
+class ModelRegistry:
+    """The models by their ids."""
+
+    def __init__(self, make_pool: Callable[[str, str], GenerationPool]) -> None:
+        self._make_pool = make_pool
+        self._models: dict[str, Model] = {}
+        self._pools: dict[str, GenerationPool] = {}
+        self._loading = asyncio.Lock()
+
+    def list(self) -> Sequence[Model]:
+        """All there are, in the order in which they were loaded."""
+        return tuple(self._models.values())
+
+    def default(self) -> str:
+        """The only model's id. Raises `PreconditionFailed` where there is none, or more than one."""
+        ready = [model.model_id for model in self._models.values() if model.state is ModelState.READY]
+        if len(ready) == 1:
+            return ready[0]
+        if not ready:
+            raise PreconditionFailed(
+                "this server has no model; start it with --model, or call LoadModel", reason="NO_MODEL"
+            )
+        raise PreconditionFailed(f"generation.model must be one of {', '.join(ready)}", reason="MODEL_NOT_CHOSEN")
+
+    def pool(self, model: str) -> GenerationPool:
+        """A model's workers. Raises `PreconditionFailed` where it isn't loaded."""
+        pool = self._pools.get(model)
+        if pool is None:
+            there = ", ".join(self._pools) or "none"
+            raise PreconditionFailed(f"this server has no model {model!r}; loaded: {there}", reason="MODEL_NOT_LOADED")
+        return pool
+
+    async def load(self, source: str) -> Model:
+        """Loads a model and waits until it is ready; one that is loaded from this source is returned as it is."""
+        async with self._loading:
+            name = model_id(source)
+            existing = self._models.get(name)
+            if existing is not None and existing.state is ModelState.READY:
+                if existing.source != source:
+                    raise PreconditionFailed(
+                        f"models/{name} is loaded from {existing.source}, not from {source}", reason="MODEL_ID_TAKEN"
+                    )
+                return existing
+            pool = self._make_pool(name, source)
+            model = Model(name, source, engine_name(source), ModelState.LOADING, pool.size)
+            self._models[name] = model
+            try:
+                await pool.start()
+            except WorkerError as error:
+                self._models[name] = dataclasses.replace(model, state=ModelState.FAILED)
+                raise as_service_error(error) from error
+            except BaseException:
+                self._models[name] = dataclasses.replace(model, state=ModelState.FAILED)
+                raise
+            self._pools[name] = pool
+            self._models[name] = dataclasses.replace(model, state=ModelState.READY)
+            return self._models[name]
+
+    async def weights(self, model: str, call: str, options: Mapping[str, object]) -> None:
+        """Hands one call of vLLM's weight transfer API to every worker of a model."""
+        if model not in self._models:
+            raise NotFound(f"there is no model {model}", reason="MODEL_NOT_FOUND")
+        workers: Sequence[object] = self.pool(model).workers
+        try:
+            await asyncio.gather(*(worker.call("weights", call, dict(options)) for worker in workers))  # type: ignore[attr-defined]
+        except WorkerError as error:
+            raise as_service_error(error) from error
+
+    async def stop(self) -> None:
+        """Stops every model's workers."""
+        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+
+
+def as_service_error(error: WorkerError) -> NotFound | PreconditionFailed | WorkerTrouble:
+    """What a worker's trouble is to the client who asked for something of it."""
+    if isinstance(error, ModelNotFound):
+        return NotFound(error.message, reason=error.reason)
+    if isinstance(error, EngineUnavailable | EngineRequestRefused):
+        return PreconditionFailed(error.message, reason=error.reason)
+    return WorkerTrouble(error.message, reason=error.reason)

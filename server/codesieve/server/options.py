@@ -1,0 +1,55 @@
+"""The front end's options as one frozen value, and the small checks on them. Pure: the environment is passed in."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What `codesieve serve` was told."""
+
+    listen: str
+    metrics_listen: str | None
+    sandbox: str
+    image: str | None
+    runtime: str | None
+    cells: int
+    sandbox_workers: int
+    models: tuple[str, ...]
+    ray_address: str | None
+    drain_seconds: float
+    exit_with_parent: bool
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of "HOST:PORT". Raises ValueError that says what is wrong."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not an address; it must be HOST:PORT, for example 127.0.0.1:7420")
+    return host.strip("[]"), int(port)
+
+
+def fail_on_unknown(values: Mapping[str, Any], names: Collection[str], path: Path) -> dict[str, Any]:
+    """A configuration file's values by the options' names. Raises ValueError for a name that is no option."""
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        name = "models" if name == "model" else name
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{path}: there is no option {key!r}{hint}")
+        given[name] = value
+    return given
+
+
+def runtime_directory(environment: Mapping[str, str], user_id: int) -> Path:
+    """Where sockets and locks of this machine's cells lie."""
+    if user_id == 0:
+        return Path("/run/codesieve")
+    return Path(environment.get("XDG_RUNTIME_DIR") or f"/tmp/codesieve-{user_id}") / "codesieve"

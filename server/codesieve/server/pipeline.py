@@ -1,0 +1,88 @@
+"""A job's samples on their way: generate -> judge, overlapped, with bounded work in flight.
+
+Each sample is one task that walks the whole way, so it is judged the moment it is finished and holds up no other. A
+semaphore bounds how many walk at a time: enough to keep engine and cells busy, and no more, however large the job is. If
+the cells are slower than the engine, the walkers pile up before the cells and the engine is given nothing new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Protocol
+
+from codesieve.server.jobs.model import Happening, JobSpec, SampleGenerated, SampleJudged, planned_requests, sample_id
+from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
+
+Emit = Callable[[Happening], Awaitable[None]]
+
+
+class Generates(Protocol):
+    """The pool of a model's workers."""
+
+    @property
+    def capacity(self) -> int: ...
+    async def run(self, work: GenerationRequest) -> Generated | WorkFailed: ...
+
+
+class Judges(Protocol):
+    """The pool of sandbox workers."""
+
+    @property
+    def capacity(self) -> int: ...
+    async def run(self, work: Program) -> Judgement | WorkFailed: ...
+
+
+class Pipeline:
+    """One job's walk."""
+
+    def __init__(self, job_id: str, spec: JobSpec, generate: Generates | None, judge: Judges, emit: Emit) -> None:
+        self._job_id = job_id
+        self._spec = spec
+        self._generate = generate
+        self._judge = judge
+        self._emit = emit
+
+    async def run(self) -> None:
+        """Until every sample has its verdict or has ended without one. Cancelling it stops all that is in flight."""
+        in_flight = 2 * (self._judge.capacity + (self._generate.capacity if self._generate else 0))
+        places = asyncio.Semaphore(max(in_flight, 1))
+        async with asyncio.TaskGroup() as walkers:
+            for step in self._steps():
+                await places.acquire()
+                walkers.create_task(step()).add_done_callback(lambda _: places.release())
+
+    def _steps(self) -> Iterator[Callable[[], Coroutine[None, None, None]]]:
+        if self._generate is not None:
+            for problem, request in planned_requests(self._job_id, self._spec):
+                yield functools.partial(self._make_and_judge, self._generate, problem, request)
+        else:
+            problems = {problem.problem_id: problem for problem in self._spec.problems}
+            for sample in self._spec.recorded or ():
+                yield functools.partial(self._take_and_judge, problems[sample.problem_id], sample)
+
+    async def _make_and_judge(self, generate: Generates, problem: Problem, request: GenerationRequest) -> None:
+        name = sample_id(request.problem_id, request.temperature, request.index)
+        made = await generate.run(request)
+        if isinstance(made, WorkFailed):
+            await self._emit(SampleJudged(name, made))
+            return
+        await self._take_and_judge(
+            problem,
+            Sample(
+                sample_id=name,
+                problem_id=request.problem_id,
+                temperature=request.temperature,
+                index=request.index,
+                completion=made.completion,
+                token_count=made.token_count,
+                cumulative_logprob=made.cumulative_logprob,
+                finish_reason=made.finish_reason,
+            ),
+        )
+
+    async def _take_and_judge(self, problem: Problem, sample: Sample) -> None:
+        await self._emit(SampleGenerated(sample))
+        program = Program(f"{self._job_id}/{sample.sample_id}", problem, sample.completion, self._spec.limits)
+        await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program)))

