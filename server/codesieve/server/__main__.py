@@ -8,45 +8,34 @@ is stopped, the last started first. A second signal ends the waiting.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import functools
 import json
 import logging
 import os
 import signal
 import sys
-import time
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-import grpc.aio
 from codesieve.server.errors import ServiceError
-from codesieve.server.jobs.manager import JobManager
-from codesieve.server.jobs.store import MemoryStore
+from codesieve.server.factories import generation_worker, sandbox_worker
+from codesieve.server.front import FrontEnd
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.options import Options, address, fail_on_unknown, runtime_directory
 from codesieve.server.pools import Pool
-from codesieve.server.service import JobService, JudgeService, ModelService
-from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_name
-from codesieve.workers.generation.worker import GenerationWorker
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
-from codesieve.workers.sandbox.worker import make_worker
 from codesieve.workers.types import Judgement, Program
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
 log = logging.getLogger("codesieve.server")
 
-MAX_MESSAGE_BYTES = 64 * 2**20
-MAX_JOBS_KEPT = 256
 PARENT_POLL_SECONDS = 1.0
 
 
@@ -55,24 +44,17 @@ class CannotStart(Exception):
 
 
 def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
+    runtime_dir = runtime_directory(os.environ, os.getuid())
     factory = functools.partial(
-        make_worker,
-        options.sandbox,
-        image=options.image,
-        runtime=options.runtime,
-        runtime_dir=runtime_directory(os.environ, os.getuid()),
-        cells=options.cells,
+        sandbox_worker, options.sandbox, options.image, options.runtime, runtime_dir, options.cells
     )
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
 
 
 def _generation_pool(name: str, source: str) -> GenerationPool:
-    needs_gpu = engine_name(source) == "vllm" and gpus() > 0
-    return Pool(
-        f"generation-{name}",
-        lambda: RemoteWorker(functools.partial(GenerationWorker, source), num_gpus=int(needs_gpu)),
-        1,
-    )
+    num_gpus = 1 if engine_name(source) == "vllm" and gpus() > 0 else 0
+    factory = functools.partial(generation_worker, source)
+    return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), 1)
 
 
 @asynccontextmanager
@@ -114,8 +96,8 @@ async def serve(options: Options, announce: Callable[[dict[str, object]], None])
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
-        if options.exit_with_parent:
-            watcher = asyncio.create_task(_stop_with_parent(os.getppid(), on_signal))
+        if options.parent is not None:
+            watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
         starting = asyncio.ensure_future(stack.enter_async_context(_workers(options)))
         stopping = asyncio.create_task(stop.wait())
@@ -126,59 +108,20 @@ async def serve(options: Options, announce: Callable[[dict[str, object]], None])
             return
         judge, sandbox, models = await starting
         metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
-        jobs = JobManager(
-            MemoryStore(MAX_JOBS_KEPT),
-            models,
-            judge,
-            sandbox,
-            metrics,
-            now=lambda: datetime.datetime.now(datetime.UTC),
-            monotonic=time.monotonic,
-        )
-        judging = JudgeService(judge, metrics)
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
-            ]
-        )
-        job_pb2_grpc.add_JobServiceServicer_to_server(JobService(jobs, models, metrics), server)
-        judge_pb2_grpc.add_JudgeServiceServicer_to_server(judging, server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, metrics), server)
-        healthy = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-        services = [
-            file.DESCRIPTOR.services_by_name[name].full_name
-            for file, name in ((job_pb2, "JobService"), (judge_pb2, "JudgeService"), (model_pb2, "ModelService"))
-        ]
-        reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        front = FrontEnd(judge, sandbox, models, metrics)
         try:
-            port = server.add_insecure_port(options.listen)
-        except RuntimeError as error:
-            raise CannotStart(f"--listen: {options.listen} can't be listened on; is another server there?") from error
-        await server.start()
-        for service in ("", *services):
-            await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
+            port = await front.start(options.listen)
+        except OSError as error:
+            raise CannotStart(f"--listen: {error}") from error
         host = options.listen.rpartition(":")[0]
         where: dict[str, object] = {"listen": f"{host}:{port}", "sandbox": sandbox, "pid": os.getpid(), "metrics": None}
         if options.metrics_listen:
             where["metrics"] = _start_metrics(options.metrics_listen, registry, stack)
         announce(where)
         log.info("serving on %s, sandbox %s, models %s", where["listen"], sandbox, [m.model_id for m in models.list()])
-
         await stop.wait()
         log.info("draining")
-        await healthy.enter_graceful_shutdown()
-        judging.drain()
-        draining = asyncio.create_task(jobs.drain(options.drain_seconds))
-        hurrying = asyncio.create_task(hurry.wait())
-        await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
-        hurrying.cancel()
-        if not draining.done():
-            draining.cancel()
-            await jobs.drain(0)
-        await server.stop(grace=2.0)
+        await front.stop(options.drain_seconds, hurry)
 
 
 def _start_metrics(listen: str, registry: CollectorRegistry, stack: AsyncExitStack) -> str:
@@ -197,11 +140,12 @@ def _start_metrics(listen: str, registry: CollectorRegistry, stack: AsyncExitSta
     return f"{host}:{server.server_port}"
 
 
-async def _stop_with_parent(parent: int, stop: Callable[[], None]) -> None:
+async def _stop_with_parent(parent: int, stop: Sequence[asyncio.Event]) -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 - nothing announces it
         await asyncio.sleep(PARENT_POLL_SECONDS)
     log.info("the process that started this server is gone")
-    stop()
+    for event in stop:  # nobody is left to wait for a job's end
+        event.set()
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -267,8 +211,9 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     help="Write one JSON line to this file once serving (listen, metrics, sandbox, pid), or when it can't start (error).",
 )
 @click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one is gone.")
-def main(announce: Path | None, **values: Any) -> None:
+def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
     """Serve jobs over gRPC: sample with vLLM, judge in sandboxes, stream verdicts back."""
+    parent = os.getppid()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -281,7 +226,8 @@ def main(announce: Path | None, **values: Any) -> None:
             part.rename(announce)
 
     try:
-        options = Options(**{**values, "cells": values["cells"] or os.cpu_count() or 1})
+        values["cells"] = values["cells"] or os.cpu_count() or 1
+        options = Options(**values, parent=parent if exit_with_parent else None)
         address(options.listen)
         for source in options.models:
             engine_name(source)  # a form that no engine takes is refused before anything is started

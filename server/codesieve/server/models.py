@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from codesieve.server.errors import NotFound, PreconditionFailed, WorkerTrouble
 from codesieve.server.pools import Pool
@@ -28,10 +28,10 @@ class ModelState(enum.StrEnum):
     FAILED = "FAILED"
 
 
-class CallsWorker(Protocol):
-    """A generation worker that can be called beyond the `Worker` protocol."""
+class TakesWeightCalls(Protocol):
+    """What a generation worker is beyond a `Worker`."""
 
-    async def call(self, method: str, *arguments: object) -> object: ...
+    async def weights(self, call: str, options: dict[str, object]) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ class ModelRegistry:
         """Hands one call of vLLM's weight transfer API to every worker of a model."""
         if model not in self._models:
             raise NotFound(f"there is no model {model}", reason="MODEL_NOT_FOUND")
-        workers: Sequence[object] = self.pool(model).workers
+        workers = cast("Sequence[TakesWeightCalls]", self.pool(model).workers)
         try:
-            await asyncio.gather(*(worker.call("weights", call, dict(options)) for worker in workers))  # type: ignore[attr-defined]
+            await asyncio.gather(*(worker.weights(call, dict(options)) for worker in workers))
         except WorkerError as error:
             raise as_service_error(error) from error
 

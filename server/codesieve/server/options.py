@@ -23,7 +23,8 @@ class Options:
     models: tuple[str, ...]
     ray_address: str | None
     drain_seconds: float
-    exit_with_parent: bool
+    parent: int | None
+    """The process without which the server stops, if there is one."""
 
 
 def address(text: str) -> tuple[str, int]:

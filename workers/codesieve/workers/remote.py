@@ -73,13 +73,13 @@ class RemoteWorker(Generic[WorkT, ResultT]):
         return await self._answer(self._actor.start.remote())
 
     async def submit(self, work: Sequence[WorkT]) -> None:
-        await self.call("submit", work)
+        await self._call("submit", work)
 
     async def cancel(self, work_ids: Sequence[str]) -> None:
-        await self.call("cancel", work_ids)
+        await self._call("cancel", work_ids)
 
     async def collect(self, max_wait_seconds: float) -> Sequence[ResultT | WorkFailed]:
-        finished: Sequence[ResultT | WorkFailed] = await self.call("collect", max_wait_seconds)
+        finished: Sequence[ResultT | WorkFailed] = await self._call("collect", max_wait_seconds)
         return finished
 
     async def stop(self) -> None:
@@ -87,15 +87,18 @@ class RemoteWorker(Generic[WorkT, ResultT]):
             return
         actor = self._actor
         try:
-            await self.call("stop")
+            await self._call("stop")
         except WorkerLost:
             pass  # it is gone, which is all that was asked
         finally:
             self._actor = None
             ray.kill(actor)
 
-    async def call(self, method: str, *arguments: object) -> Any:
-        """Calls any other async method of the worker."""
+    async def weights(self, call: str, options: dict[str, object]) -> None:
+        """Hands a call of vLLM's weight transfer API to a generation worker."""
+        await self._call("weights", call, options)
+
+    async def _call(self, method: str, *arguments: object) -> Any:
         if self._actor is None:
             raise WorkerLost("the worker isn't running")
         return await self._answer(self._actor.call.remote(method, *arguments))

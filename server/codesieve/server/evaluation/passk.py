@@ -1,8 +1,8 @@
 """pass@k: the chance that at least one of k samples of a problem passes.
 
 The estimator is that of Chen et al. 2021, "Evaluating Large Language Models Trained on Code", equation 1. It is
-computed in whole numbers and rounded once, so it is exact to the last bit for any n. The interval is a bootstrap over
-problems: the samples of one problem hang together, so problems are what is drawn again.
+computed from logarithms: the binomials themselves overflow, and in whole numbers they take seconds where n is large. The
+interval is a bootstrap over problems: the samples of one problem hang together, so problems are what is drawn again.
 """
 
 from __future__ import annotations
@@ -43,8 +43,14 @@ def pass_at_k(n: int, c: int, k: int) -> float:
         raise ValueError(f"k must be from 1 to n={n}, not {k}")
     if not 0 <= c <= n:
         raise ValueError(f"c must be from 0 to n={n}, not {c}")
-    draws = math.comb(n, k)
-    return (draws - math.comb(n - c, k)) / draws
+    if n - c < k:
+        return 1.0
+    # C(n-c, k) / C(n, k) is the product of 1 - k/i for i from n-c+1 to n; c and k may change places, which shortens it.
+    few, many = min(c, k), max(c, k)
+    if few <= 1:
+        return few * many / n  # the product of one factor or none, without its rounding: pass@1 is c/n exactly
+    logarithms = np.log1p(-many / np.arange(n - few + 1, n + 1, dtype=np.float64))
+    return float(-np.expm1(logarithms.sum()))
 
 
 def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> Estimate | None:

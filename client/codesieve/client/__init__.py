@@ -1,0 +1,122 @@
+"""codesieve's SDK: `Client` and `AsyncClient`, their values and their errors.
+
+    from codesieve.client import Client, Generation
+
+    with Client("127.0.0.1:7420") as client:
+        result = client.run("humaneval", Generation(temperatures=(0.2, 0.8), samples_per_problem=200), k=(1, 10, 100))
+
+It needs grpcio and protobuf and nothing else. Those two are loaded when the first of the names that need them is used,
+so that importing this package costs a trainer next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codesieve.client.errors import (
+    AlreadyExists,
+    CodesieveError,
+    InvalidFile,
+    InvalidRequest,
+    JobCancelled,
+    JobFailed,
+    NotAllowed,
+    NotFound,
+    Overloaded,
+    PreconditionFailed,
+    ServerError,
+    Unavailable,
+)
+from codesieve.client.retry import Retry
+from codesieve.client.types import (
+    Event,
+    Failure,
+    FinishReason,
+    Integrity,
+    Job,
+    JobChanged,
+    JobPage,
+    JobState,
+    Judged,
+    JudgeItem,
+    Judgement,
+    JudgeReport,
+    Limits,
+    Model,
+    ModelState,
+    PassAtK,
+    Problem,
+    Progress,
+    Ranking,
+    RecordedSample,
+    Report,
+    RunResult,
+    Sample,
+    SampleGenerated,
+    SampleJudged,
+    TemperatureReport,
+    Unjudged,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from codesieve.client.async_client import AsyncClient
+    from codesieve.client.requests import Generation
+    from codesieve.client.sync_client import Client
+
+_LAZY = {"AsyncClient": "async_client", "Client": "sync_client", "Generation": "requests"}
+
+__all__ = [
+    "AlreadyExists",
+    "AsyncClient",
+    "Client",
+    "CodesieveError",
+    "Event",
+    "Failure",
+    "FinishReason",
+    "Generation",
+    "Integrity",
+    "InvalidFile",
+    "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobChanged",
+    "JobFailed",
+    "JobPage",
+    "JobState",
+    "JudgeItem",
+    "JudgeReport",
+    "Judged",
+    "Judgement",
+    "Limits",
+    "Model",
+    "ModelState",
+    "NotAllowed",
+    "NotFound",
+    "Overloaded",
+    "PassAtK",
+    "PreconditionFailed",
+    "Problem",
+    "Progress",
+    "Ranking",
+    "RecordedSample",
+    "Report",
+    "Retry",
+    "RunResult",
+    "Sample",
+    "SampleGenerated",
+    "SampleJudged",
+    "ServerError",
+    "TemperatureReport",
+    "Unavailable",
+    "Unjudged",
+    "Verdict",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(f"codesieve.client.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,248 @@
+"""What the commands share: options, connecting, naming the field at fault, running one job to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from codesieve.client import files, requests, types
+from codesieve.client.channel import DEFAULT_TARGET
+from codesieve.client.cli import show
+from codesieve.client.cli.embedded import EmbeddedServer, ServerStopped
+from codesieve.client.errors import InvalidRequest, JobFailed, ServerError, Unavailable
+from codesieve.client.retry import Retry
+from codesieve.client.sync_client import Client
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+CONNECT_SECONDS = 10.0
+EMBEDDED_RETRY = Retry(give_up_after_seconds=5.0)
+KNOWN_DATASETS = ("humaneval",)
+MAX_LINES = 5
+
+
+class CliError(Exception):
+    """One line for the user, and the exit code."""
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def json_option(command: FunctionT) -> FunctionT:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")(
+        command
+    )
+
+
+def server_option(command: FunctionT) -> FunctionT:
+    """For the commands that always talk to a server that is there."""
+    return click.option(
+        "--server",
+        default=DEFAULT_TARGET,
+        envvar="CODESIEVE_SERVER",
+        show_default=True,
+        show_envvar=True,
+        metavar="HOST:PORT",
+        help="The server to ask.",
+    )(command)
+
+
+def embedding_options(command: FunctionT) -> FunctionT:
+    """For the commands that start a server of their own unless one is named."""
+    for option in (
+        click.option("--image", help="The Docker image of the embedded server's cells."),
+        click.option(
+            "--sandbox",
+            type=click.Choice(["auto", "docker", "namespaces"]),
+            help="Where the embedded server runs programs.  [default: auto]",
+        ),
+        click.option(
+            "--server",
+            envvar="CODESIEVE_SERVER",
+            show_envvar=True,
+            metavar="HOST:PORT",
+            help="The server to use. Without it one is started for this command alone, and stopped afterwards.",
+        ),
+        click.option(
+            "--job-id", help="The job's id: letters, digits, hyphens. Naming one again comes back to that job."
+        ),
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Where the results go; files there are replaced.  [default: codesieve-out/JOB]",
+        ),
+        click.option("-k", "ks", metavar="K,K,...", callback=_ks, help="The k of pass@k.  [default: 1,10,100 as fit]"),
+    ):
+        command = option(command)
+    return command
+
+
+def _ks(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    try:
+        return tuple(int(each) for each in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"must be whole numbers with commas between them, not {value!r}") from None
+
+
+@contextlib.contextmanager
+def connect(server: str) -> Iterator[Client]:
+    """A client of a server that answers."""
+    with Client(server) as client:
+        client.wait_until_ready(CONNECT_SECONDS)
+        yield client
+
+
+@contextlib.contextmanager
+def connect_or_embed(
+    server: str | None, sandbox: str | None, image: str | None, model: str | None = None
+) -> Iterator[Client]:
+    """A client of the server that is named, or of one that lives as long as this context."""
+    if server is not None:
+        with connect(server) as client:
+            yield client
+        return
+    options: list[str] = []
+    for name, value in (("--sandbox", sandbox), ("--image", image), ("--model", model)):
+        if value is not None:
+            options += [name, value]
+    with EmbeddedServer(options) as embedded:
+        with show.waiting(f"starting a server; its log is {embedded.log}"):
+            address = embedded.wait_until_serving()
+        with Client(address, retry=EMBEDDED_RETRY) as client:
+            try:
+                yield client
+            except Unavailable as error:
+                raise ServerStopped(embedded.died() or f"{error.message}; {embedded.see}") from error
+            except (JobFailed, ServerError) as error:
+                embedded.keep_log = True
+                raise CliError(f"{error.message}; {embedded.see}", 1) from error
+
+
+def check_embedding(server: str | None, sandbox: str | None, image: str | None) -> None:
+    """Refuses the options that only an embedded server takes."""
+    for name, value in (("--sandbox", sandbox), ("--image", image)):
+        if server is not None and value is not None:
+            raise click.UsageError(f"{name} is for the embedded server; {server} has chosen its own")
+
+
+@dataclasses.dataclass(frozen=True)
+class Problems:
+    """What PROBLEMS or --problems stands for."""
+
+    given: str
+    source: str | Sequence[types.Problem]
+    file: files.JsonLines[types.Problem] | None
+
+    @classmethod
+    def read(cls, given: str, server: str | None) -> Problems:
+        """A data set's name or a file. Only a server that is there may carry other data sets than those known."""
+        if given in KNOWN_DATASETS or (
+            server is not None and re.fullmatch(r"[\w-]+", given) and not os.path.exists(given)
+        ):
+            return cls(given, given, None)
+        if not os.path.exists(given) and re.fullmatch(r"[\w-]+", given):
+            raise CliError(
+                f"{given}: there is no such file, and no such data set; there is: {', '.join(KNOWN_DATASETS)}"
+            )
+        read = files.read_problems(given)
+        return cls(given, read.values, read)
+
+
+OPTIONS = {
+    "job_id": "--job-id",
+    "job.generation.model": "--model",
+    "job.generation.temperatures": "-t",
+    "job.generation.samples_per_problem": "-n",
+    "job.generation.top_p": "--top-p",
+    "job.generation.max_tokens": "--max-tokens",
+    "job.generation.seed": "--seed",
+    "job.problems.limit": "--limit",
+    "job.problems": "PROBLEMS",
+    "job.k": "-k",
+}
+COLUMNS = {"problem_id": "task_id", "check_function": "test"}
+
+
+@contextlib.contextmanager
+def fields_named(problems: Problems, samples: files.JsonLines[types.RecordedSample] | None = None) -> Iterator[None]:
+    """Tells of a request's wrong fields in the user's words: an option, or a line of a file."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if not error.violations:
+            raise
+        lines = [f"{_place(field, problems, samples)}: {what}" for field, what in error.violations[:MAX_LINES]]
+        if len(error.violations) > MAX_LINES:
+            lines.append(f"and {len(error.violations) - MAX_LINES} more like these")
+        raise CliError("\n".join(lines)) from error
+
+
+def _place(field: str, problems: Problems, samples: files.JsonLines[types.RecordedSample] | None) -> str:
+    for pattern, file in (
+        (r"job\.recorded\.samples\[(\d+)\]\.?(.*)", samples),
+        (r"job\.problems\.inline\.problems\[(\d+)\]\.?(.*)", problems.file),
+    ):
+        found = re.fullmatch(pattern, field)
+        if found and file is not None and int(found[1]) < len(file.values):
+            column = COLUMNS.get(found[2], found[2])
+            return f"{file.where(int(found[1]))}: {column}" if column else file.where(int(found[1]))
+    bare = re.sub(r"\[\d+\]", "", field)
+    for known, option in OPTIONS.items():
+        if bare == known or bare.startswith(f"{known}."):
+            return option
+    return field
+
+
+def new_job_id(kind: str) -> str:
+    """A job id that nobody else chooses."""
+    return f"{kind}-{uuid.uuid4().hex[:12]}"
+
+
+def check_out(out: Path | None, job_id: str) -> Path:
+    """Where results will go; refuses what can't be written to, before the work is done."""
+    chosen = out or Path("codesieve-out") / job_id
+    check_writable(next(each for each in (chosen, *chosen.absolute().parents) if each.exists()))
+    return chosen
+
+
+def check_writable(directory: Path) -> None:
+    """Refuses what isn't a directory that can be written to."""
+    if not directory.is_dir():
+        raise CliError(f"{directory}: is not a directory")
+    if not os.access(directory, os.W_OK):
+        raise CliError(f"{directory}: can't be written to")
+
+
+def run_job(
+    client: Client,
+    problems: Problems,
+    samples: requests.Generation | Sequence[types.RecordedSample],
+    job_id: str,
+    *,
+    ks: Sequence[int],
+    limit: int,
+    stays: bool,
+) -> tuple[types.RunResult, JobFailed | None]:
+    """Runs a job to its end, with a progress bar. `stays` says that the server outlives this command."""
+    try:
+        job = client.jobs.create(problems.source, samples, k=ks, limit=limit, job_id=job_id)
+        with show.JobBar() as bar:
+            return client.result(job, bar.see), None
+    except JobFailed as failed:
+        return failed.result, failed
+    except KeyboardInterrupt:
+        if stays:
+            what = f"interrupted; job {job_id} goes on. Come back to it with the same command and --job-id {job_id}"
+            raise CliError(what, 130) from None
+        raise

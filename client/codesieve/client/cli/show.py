@@ -1,0 +1,221 @@
+"""What people see: tables on stdout, progress on stderr.
+
+All text that a program, a model or a server had a hand in goes through `printable` first: a terminal obeys control
+characters, and program text is hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Self
+
+from codesieve.client import types
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+# C0 but for newline and tab, DEL, C1, what changes the direction or the lines of text unseen, and lone surrogates.
+_HOSTILE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+MAX_SHOWN_LINES = 40
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal might obey written as its escape."""
+    return _HOSTILE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def safe(text: str) -> Text:
+    """For rich: printable, and no markup."""
+    return Text(printable(text))
+
+
+def waiting(what: str) -> AbstractContextManager[object]:
+    """A spinner on a terminal's stderr, and nothing elsewhere."""
+    console = Console(stderr=True)
+    return console.status(safe(what)) if console.is_terminal else nullcontext()
+
+
+class JobBar:
+    """A job's progress on a terminal's stderr, and nothing elsewhere."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("judged"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("job", total=None, note="")
+        self._generated = 0
+        self._verdicts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def see(self, event: types.Event) -> None:
+        """Takes the job's next event."""
+        match event:
+            case types.JobChanged(job=job):
+                if job.progress is not None:
+                    self._bar.update(self._task, total=job.progress.samples_total)
+            case types.SampleGenerated():
+                self._generated += 1
+            case types.SampleJudged(judgement=judgement):
+                self._verdicts["unjudged" if judgement.verdict is None else judgement.verdict.value] += 1
+                note = ", ".join(f"{count} {name}" for name, count in self._verdicts.most_common(3))
+                self._bar.update(self._task, advance=1, note=f"{self._generated} made; {note}")
+
+
+def result(result: types.RunResult, written: Sequence[str]) -> None:
+    """A job's figures, one solved sample, and the files."""
+    console = Console(highlight=False)
+    problems = len({each.problem_id for each in result.samples})
+    console.print(safe(f"{result.job.name}: {len(result.samples)} samples of {problems} problems"))
+    if result.report is not None:
+        report(console, result.report)
+    verdicts(console, [each.judgement for each in result.samples if each.judgement is not None], result.unmade)
+    solved = next((each for each in result.samples if each.judgement and each.judgement.passed), None)
+    if solved is not None:
+        console.print(safe(f"\nSolved, for example, {solved.problem_id} by:"))
+        console.print(program(solved.completion))
+    for path in written:
+        console.print(safe(f"wrote {path}"), soft_wrap=True)
+
+
+def program(completion: bytes) -> Syntax:
+    """A completion with its colours; a long one without its end."""
+    lines = printable(types.to_text(completion)).strip("\n").split("\n")
+    if len(lines) > MAX_SHOWN_LINES:
+        lines = [*lines[:MAX_SHOWN_LINES], f"# and {len(lines) - MAX_SHOWN_LINES} lines more"]
+    return Syntax("\n".join(lines), "python", word_wrap=True, background_color="default")
+
+
+def report(console: Console, value: types.Report) -> None:
+    """pass@k and ranking by temperature, and how the judging went."""
+    ks = sorted({each.k for one in value.temperatures for each in one.pass_at_k})
+    table = Table(caption="95 % confidence intervals in brackets; the last four pick one sample of each problem")
+    table.add_column("temperature")
+    for name in ["samples", *(f"pass@{k}" for k in ks), "mean logprob", "sum logprob", "random", "oracle"]:
+        table.add_column(name, justify="right")
+    for one in value.temperatures:
+        by_k = {each.k: each for each in one.pass_at_k}
+        ranking = one.ranking
+        picks = (ranking.mean_logprob, ranking.sum_logprob, ranking.random, ranking.oracle) if ranking else (None,) * 4
+        table.add_row(
+            "not told" if one.temperature is None else f"{one.temperature:g}",
+            str(one.samples),
+            *(_pass_at_k(by_k.get(k)) for k in ks),
+            *("-" if pick is None else f"{pick:.1%}" for pick in picks),
+        )
+    console.print(table)
+    if value.judge is not None:
+        judge = value.judge
+        rate = f"{judge.programs_per_second:,.1f} programs/s over {judge.wall_seconds:.1f} s"
+        console.print(safe(f"judged at {rate}, sandbox {judge.sandbox}"))
+
+
+def _pass_at_k(value: types.PassAtK | None) -> Text:
+    if value is None:
+        return Text("-")
+    interval = "" if value.interval is None else f" [{value.interval[0]:.1%}, {value.interval[1]:.1%}]"
+    return Text(f"{value.value:.1%}{interval}")
+
+
+def verdicts(
+    console: Console,
+    judgements: Sequence[types.Judgement],
+    unmade: Sequence[tuple[str, types.Unjudged]],
+) -> None:
+    """How many of each verdict, and plainly how many samples have none, with the reasons."""
+    counts = Counter(each.verdict.value for each in judgements if each.verdict is not None)
+    if counts:
+        console.print(safe("verdicts: " + ", ".join(f"{count} {name}" for name, count in counts.most_common())))
+    lost = [each.unjudged for each in judgements if each.unjudged is not None] + [each for _, each in unmade]
+    if lost:
+        console.print(safe(f"{len(lost)} samples have no verdict and count in no figure:"), style="bold red")
+        for (reason, message), count in Counter((each.reason, each.message) for each in lost).most_common(5):
+            console.print(safe(f"  {count} x {reason}: {message}"))
+
+
+def job(value: types.Job) -> None:
+    """One job."""
+    console = Console(highlight=False)
+    table = Table(show_header=False, box=None)
+    for name, text in (
+        ("job", value.name),
+        ("state", value.state.value),
+        ("model", value.model),
+        ("created", _time(value.create_time)),
+        ("started", _time(value.start_time)),
+        ("ended", _time(value.end_time)),
+        ("progress", _progress(value.progress)),
+        ("failure", f"{value.failure.reason}: {value.failure.message}" if value.failure else ""),
+    ):
+        if text:
+            table.add_row(name, safe(text))
+    console.print(table)
+    if value.report is not None:
+        report(console, value.report)
+
+
+def jobs(values: Sequence[types.Job]) -> None:
+    """A table of jobs."""
+    table = Table("job", "state", "created", "model", "progress")
+    for value in values:
+        cells = (value.job_id, value.state.value, _time(value.create_time), value.model, _progress(value.progress))
+        table.add_row(*(safe(each) for each in cells))
+    Console(highlight=False).print(table)
+
+
+def models(values: Sequence[types.Model]) -> None:
+    """A table of models."""
+    table = Table("model", "state", "engine", "workers", "source")
+    for value in values:
+        name = value.name.removeprefix("models/")
+        table.add_row(*(safe(each) for each in (name, value.state, value.engine, str(value.workers), value.source)))
+    Console(highlight=False).print(table)
+
+
+def event(value: types.Event) -> None:
+    """One line for an event."""
+    match value:
+        case types.JobChanged(job=job):
+            what = f"job is {job.state}" + (f": {job.failure.message}" if job.failure else "")
+        case types.SampleGenerated(sample=sample):
+            what = f"{sample.sample_id} made"
+        case types.SampleJudged(sample_id=sample_id, judgement=judgement):
+            if judgement.unjudged is not None:
+                what = f"{sample_id} has no verdict ({judgement.unjudged.reason}: {judgement.unjudged.message})"
+            else:
+                what = f"{sample_id} {judgement.verdict}" + (f": {judgement.detail}" if judgement.detail else "")
+    Console(highlight=False).print(safe(f"{value.sequence:>6} {what}"), soft_wrap=True)
+
+
+def _time(value: object) -> str:
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _progress(value: types.Progress | None) -> str:
+    if value is None:
+        return ""
+    unjudged = f", {value.unjudged} without a verdict" if value.unjudged else ""
+    return f"{value.judged} of {value.samples_total} judged{unjudged}"

@@ -1,0 +1,229 @@
+"""Between ``codesieve.v1`` and `codesieve.client.types`: the only module that knows both."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from typing import TYPE_CHECKING, TypeVar
+
+from codesieve.client import types
+from codesieve.client.errors import ServerError
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2, types_pb2
+from google.protobuf.duration_pb2 import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+NameT = TypeVar("NameT", bound=enum.StrEnum)
+
+
+def _enum(kind: type[NameT], wire: EnumTypeWrapper, number: int) -> NameT:
+    """Raises `ServerError` for a value that this client doesn't know: guessing a verdict would be worse."""
+    try:
+        return kind(wire.Name(number))
+    except ValueError:
+        what = f"the server sent {kind.__name__} {number}, which this client doesn't know; upgrade the client"
+        raise ServerError(what, reason="UNKNOWN_ENUM_VALUE") from None
+
+
+def _enum_or_none(kind: type[NameT], wire: EnumTypeWrapper, number: int) -> NameT | None:
+    return None if number == 0 else _enum(kind, wire, number)
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    if seconds is None:
+        return None
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration
+
+
+def _time(wire: Timestamp) -> datetime.datetime:
+    return wire.ToDatetime(tzinfo=datetime.UTC)
+
+
+# What goes out.
+
+
+def problem_source(problems: str | Sequence[types.Problem], limit: int = 0) -> types_pb2.ProblemSource:
+    """A data set's name, or problems to send along; only the first `limit`, 0 for all."""
+    if isinstance(problems, str):
+        return types_pb2.ProblemSource(dataset=problems, limit=limit)
+    taken = problems[:limit] if limit else problems
+    return types_pb2.ProblemSource(inline=types_pb2.ProblemList(problems=[_problem(each) for each in taken]))
+
+
+def _problem(problem: types.Problem) -> types_pb2.Problem:
+    solution = problem.canonical_solution
+    return types_pb2.Problem(
+        problem_id=problem.problem_id,
+        prompt=types.to_bytes(problem.prompt),
+        entry_point=problem.entry_point,
+        check_function=types.to_bytes(problem.check_function),
+        canonical_solution=b"" if solution is None else types.to_bytes(solution),
+    )
+
+
+def limits(value: types.Limits | None) -> types_pb2.Limits | None:
+    if value is None:
+        return None
+    return types_pb2.Limits(
+        cpu_time_limit=_duration(value.cpu_time_seconds),
+        wall_time_limit=_duration(value.wall_time_seconds),
+        memory_limit_bytes=value.memory_bytes or 0,
+        output_limit_bytes=value.output_bytes or 0,
+        file_size_limit_bytes=value.file_size_bytes or 0,
+        process_limit=value.processes or 0,
+    )
+
+
+def recorded_sample(sample: types.RecordedSample) -> types_pb2.Sample:
+    return types_pb2.Sample(
+        problem_id=sample.problem_id,
+        completion=sample.completion,
+        temperature=sample.temperature,
+        token_count=sample.token_count,
+        cumulative_logprob=sample.cumulative_logprob,
+    )
+
+
+def judge_item(item: types.JudgeItem) -> judge_pb2.JudgeRequest:
+    return judge_pb2.JudgeRequest(
+        item=judge_pb2.JudgeItem(id=item.id, problem_id=item.problem_id, completion=item.completion)
+    )
+
+
+# What comes in.
+
+
+def judgement(wire: types_pb2.Judgement) -> types.Judgement:
+    """Raises `ServerError` for a judgement with neither a verdict nor a reason for having none."""
+    verdict: types.Verdict | None = None
+    unjudged: types.Unjudged | None = None
+    if wire.WhichOneof("outcome") == "unjudged":
+        unjudged = types.Unjudged(wire.unjudged.reason, wire.unjudged.message)
+    else:
+        verdict = _enum(types.Verdict, types_pb2.Judgement.Verdict, wire.verdict)
+    return types.Judgement(
+        verdict=verdict,
+        unjudged=unjudged,
+        integrity=_enum_or_none(types.Integrity, types_pb2.Judgement.Integrity, wire.integrity),
+        cached=wire.cached,
+        detail=wire.detail,
+        wall_seconds=wire.wall_time.ToTimedelta().total_seconds(),
+        cpu_seconds=wire.cpu_time.ToTimedelta().total_seconds(),
+        peak_memory_bytes=wire.peak_memory_bytes,
+        stdout=wire.stdout,
+        stderr=wire.stderr,
+    )
+
+
+def judged(wire: judge_pb2.JudgeResponse) -> types.Judged:
+    return types.Judged(wire.id, judgement(wire.judgement))
+
+
+def sample(wire: types_pb2.Sample) -> types.Sample:
+    return types.Sample(
+        sample_id=wire.sample_id,
+        problem_id=wire.problem_id,
+        temperature=wire.temperature if wire.HasField("temperature") else None,
+        index=wire.index,
+        completion=wire.completion,
+        token_count=wire.token_count if wire.HasField("token_count") else None,
+        cumulative_logprob=wire.cumulative_logprob if wire.HasField("cumulative_logprob") else None,
+        finish_reason=_enum_or_none(types.FinishReason, types_pb2.Sample.FinishReason, wire.finish_reason),
+    )
+
+
+def job(wire: job_pb2.Job) -> types.Job:
+    return types.Job(
+        name=wire.name,
+        state=_enum(types.JobState, job_pb2.Job.State, wire.state),
+        model=wire.generation.model,
+        create_time=_time(wire.create_time) if wire.HasField("create_time") else None,
+        start_time=_time(wire.start_time) if wire.HasField("start_time") else None,
+        end_time=_time(wire.end_time) if wire.HasField("end_time") else None,
+        progress=_progress(wire.progress) if wire.HasField("progress") else None,
+        report=_report(wire.report) if wire.HasField("report") else None,
+        failure=types.Failure(wire.failure.reason, wire.failure.message) if wire.HasField("failure") else None,
+    )
+
+
+def _progress(wire: job_pb2.Progress) -> types.Progress:
+    return types.Progress(
+        samples_total=wire.samples_total,
+        generated=wire.samples_generated,
+        judged=wire.samples_judged,
+        unjudged=wire.samples_unjudged,
+        verdicts=dict(wire.verdicts),
+    )
+
+
+def _report(wire: job_pb2.Report) -> types.Report:
+    judge = wire.judge
+    return types.Report(
+        temperatures=tuple(_temperature_report(each) for each in wire.temperatures),
+        judge=types.JudgeReport(judge.programs_per_second, judge.wall_seconds, judge.sandbox)
+        if wire.HasField("judge")
+        else None,
+    )
+
+
+def _temperature_report(wire: job_pb2.TemperatureReport) -> types.TemperatureReport:
+    return types.TemperatureReport(
+        temperature=wire.temperature if wire.HasField("temperature") else None,
+        samples=wire.samples,
+        pass_at_k=tuple(
+            types.PassAtK(
+                k=each.k,
+                value=each.value,
+                interval=(each.interval_low, each.interval_high)
+                if each.HasField("interval_low") and each.HasField("interval_high")
+                else None,
+                problems=each.problems,
+            )
+            for each in wire.pass_at_k
+        ),
+        ranking=_ranking(wire.ranking) if wire.HasField("ranking") else None,
+    )
+
+
+def _ranking(wire: job_pb2.Ranking) -> types.Ranking:
+    return types.Ranking(
+        mean_logprob=wire.mean_logprob if wire.HasField("mean_logprob") else None,
+        sum_logprob=wire.sum_logprob if wire.HasField("sum_logprob") else None,
+        random=wire.random,
+        oracle=wire.oracle,
+        problems=wire.problems,
+    )
+
+
+def job_page(wire: job_pb2.ListJobsResponse) -> types.JobPage:
+    return types.JobPage(tuple(job(each) for each in wire.jobs), wire.next_page_token)
+
+
+def event(wire: job_pb2.JobEvent) -> types.Event | None:
+    """None for a kind of event that is newer than this client."""
+    time = _time(wire.time) if wire.HasField("time") else None
+    match wire.WhichOneof("event"):
+        case "job":
+            return types.JobChanged(wire.sequence, time, job(wire.job))
+        case "sample_generated":
+            return types.SampleGenerated(wire.sequence, time, sample(wire.sample_generated))
+        case "sample_judged":
+            told = wire.sample_judged
+            return types.SampleJudged(wire.sequence, time, told.sample_id, judgement(told.judgement))
+    return None
+
+
+def model(wire: model_pb2.Model) -> types.Model:
+    return types.Model(
+        name=wire.name,
+        source=wire.source,
+        engine=wire.engine,
+        state=_enum(types.ModelState, model_pb2.Model.State, wire.state),
+        workers=wire.workers,
+    )

@@ -1,0 +1,160 @@
+"""Every error that the SDK raises, and the one place where a gRPC error becomes one of them.
+
+    CodesieveError
+    ├── InvalidRequest          a field is wrong; `violations` names each. Nothing was started
+    │   └── InvalidFile         a line of a file is wrong, or the file can't be read
+    ├── NotFound                no such job or model
+    ├── AlreadyExists           the job id is taken by a job with other contents
+    ├── PreconditionFailed      the server lacks what the request needs: an engine, a model
+    ├── NotAllowed              the server doesn't know you, or doesn't let you
+    ├── Overloaded              too much is waiting; `retry_after` seconds say when to come back
+    ├── Unavailable             no server answers, or it is draining
+    ├── ServerError             a defect or a failure on the server's side
+    └── JobFailed               the job ended without success; `result` holds what was finished
+        └── JobCancelled        somebody cancelled it
+
+`Overloaded` and `Unavailable` are raised only after the retries of `Retry` are spent. Each has a message of one line
+for people and, where the server gave one, a stable `reason` for programs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import grpc
+    from codesieve.client.types import RunResult
+    from google.protobuf.message import Message
+
+
+class CodesieveError(Exception):
+    """The root of the tree."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+
+
+class InvalidRequest(CodesieveError):
+    """A field is wrong. `violations` holds (field, message) pairs; a field is a path like ``job.k[0]``."""
+
+    def __init__(self, message: str, *, reason: str = "", violations: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message, reason=reason)
+        self.violations = violations
+
+
+class InvalidFile(InvalidRequest):
+    """A file can't be read, or a line of it is wrong. The message begins with the file's name."""
+
+
+class NotFound(CodesieveError):
+    """There is no such job or model."""
+
+
+class AlreadyExists(CodesieveError):
+    """The job id is taken by a job with other contents."""
+
+
+class PreconditionFailed(CodesieveError):
+    """The server lacks what the request needs."""
+
+
+class NotAllowed(CodesieveError):
+    """The server doesn't know the caller, or doesn't let it."""
+
+
+class Overloaded(CodesieveError):
+    """Too much is waiting at the server. `retry_after` is in seconds; None where the server doesn't say."""
+
+    def __init__(self, message: str, *, reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after = retry_after
+
+
+class Unavailable(CodesieveError):
+    """No server answers, or it is draining."""
+
+
+class ServerError(CodesieveError):
+    """A defect or a failure on the server's side."""
+
+
+class JobFailed(CodesieveError):
+    """The job ended without success. `result` holds the job and the samples that were finished."""
+
+    def __init__(self, message: str, result: RunResult, *, reason: str = "") -> None:
+        super().__init__(message, reason=reason)
+        self.result = result
+
+
+class JobCancelled(JobFailed):
+    """Somebody cancelled the job."""
+
+
+_BY_CODE: dict[str, type[CodesieveError]] = {
+    "NOT_FOUND": NotFound,
+    "ALREADY_EXISTS": AlreadyExists,
+    "FAILED_PRECONDITION": PreconditionFailed,
+    "UNAUTHENTICATED": NotAllowed,
+    "PERMISSION_DENIED": NotAllowed,
+    "UNAVAILABLE": Unavailable,
+    # A deadline is only ever the client's own patience: no answer came.
+    "DEADLINE_EXCEEDED": Unavailable,
+}
+
+
+_WRITE_FAILED = "Internal error from Core"
+"""What grpc.aio makes of a stream's status if a write fails, because the call has ended, before that status is read. The
+true one is lost, so trying again is how to learn it: UNAVAILABLE passes, a refusal comes again."""
+
+
+def from_rpc_error(error: grpc.RpcError, target: str) -> CodesieveError:
+    """Builds the error for what a call to `target` raised, from its code, its text and its google.rpc details."""
+    code = error.code().name
+    message = " ".join((error.details() or "").split())
+    if code == "INTERNAL" and message == _WRITE_FAILED:
+        return Unavailable(f"the call to the server at {target} ended while a message was being sent")
+    reason, violations, retry_after = _details(error.trailing_metadata() or ())
+    if code in ("INVALID_ARGUMENT", "OUT_OF_RANGE"):
+        return InvalidRequest(message or "the server refuses the request", reason=reason, violations=violations)
+    if code == "RESOURCE_EXHAUSTED":
+        return Overloaded(message or "the server is overloaded", reason=reason, retry_after=retry_after)
+    if code == "UNIMPLEMENTED":
+        return ServerError(f"the server at {target} doesn't know this call; is it a codesieve server? ({message})")
+    if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        message = f"no answer from the server at {target}: {message or code}"
+    return _BY_CODE.get(code, ServerError)(message or code, reason=reason)
+
+
+def _details(metadata: object) -> tuple[str, tuple[tuple[str, str], ...], float | None]:
+    """What the trailer's google.rpc.Status says: (reason, violations, retry_after in seconds)."""
+    # Only an error needs these, and an import of the SDK shouldn't pay for them.
+    from codesieve.v1 import status_pb2
+    from google.protobuf.message import DecodeError
+
+    reason = ""
+    violations: list[tuple[str, str]] = []
+    retry_after: float | None = None
+    mirrors: dict[str, type[Message]] = {
+        "google.rpc.BadRequest": status_pb2.BadRequest,
+        "google.rpc.RetryInfo": status_pb2.RetryInfo,
+        "google.rpc.ErrorInfo": status_pb2.ErrorInfo,
+    }
+    for key, value in metadata:  # type: ignore[attr-defined]
+        if key != "grpc-status-details-bin":
+            continue
+        try:
+            for packed in status_pb2.Status.FromString(value).details:
+                mirror = mirrors.get(packed.type_url.rpartition("/")[2])
+                detail = None if mirror is None else mirror.FromString(packed.value)
+                if isinstance(detail, status_pb2.BadRequest):
+                    violations += [(each.field, " ".join(each.description.split())) for each in detail.field_violations]
+                elif isinstance(detail, status_pb2.RetryInfo):
+                    retry_after = detail.retry_delay.ToTimedelta().total_seconds()
+                elif isinstance(detail, status_pb2.ErrorInfo):
+                    reason = detail.reason
+        except DecodeError:
+            # Something between us and the server spoiled the trailer. The code and the text still stand.
+            continue
+    return reason, tuple(violations), retry_after

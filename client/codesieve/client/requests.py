@@ -1,0 +1,181 @@
+"""Builds requests and refuses the ones that can't be right, before anything is sent.
+
+The checks name fields as the server does ("job.generation.temperatures[1]"), so whoever shows a violation needs one way
+only. The server checks everything again; what only it can know (task ids of its data sets, its models) is left to it.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+from codesieve.client import convert, types
+from codesieve.client.errors import InvalidRequest
+from codesieve.v1 import job_pb2, judge_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+"""The largest request and answer, here and at the server."""
+MAX_COMPLETION_BYTES = 2**20
+"""The largest completion."""
+
+_DATASETS = {"humaneval": frozenset(f"HumanEval/{number}" for number in range(164))}
+"""The task ids of published data sets, which never change; of others only the server knows them."""
+_JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Generation:
+    """How samples are made. The defaults are Codex's; the server fills in what is left unset."""
+
+    model: str = ""
+    """A model that the server lists; empty takes its only one."""
+    temperatures: Sequence[float] = (0.2,)
+    """Each at least 0, none twice; 0 is greedy."""
+    samples_per_problem: int = 1
+    """For each problem and temperature."""
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: Sequence[str] = ()
+    """Empty takes Codex's stop sequences."""
+    seed: int = 0
+
+
+def create_job(
+    problems: str | Sequence[types.Problem],
+    samples: Generation | Sequence[types.RecordedSample],
+    *,
+    k: Sequence[int] = (),
+    limit: int = 0,
+    limits: types.Limits | None = None,
+    job_id: str | None = None,
+) -> job_pb2.CreateJobRequest:
+    """Builds the request that starts a job; it always carries a job id, so that it can be sent twice.
+
+    Raises `InvalidRequest` with all that is wrong with it.
+    """
+    job = job_pb2.Job(k=_k_in_range(k), limits=convert.limits(limits))
+    if job_id is None:
+        job_id = f"job-{uuid.uuid4().hex}"
+    wrong: list[tuple[str, str]] = []
+    if not _JOB_ID.match(job_id):
+        wrong.append(("job_id", "must be 1 to 63 lower-case letters, digits and hyphens, and begin with a letter"))
+    if limit < 0:
+        wrong.append(("job.problems.limit", f"must be at least 0, not {limit}"))
+    if not problems:
+        wrong.append(("job.problems", "there are no problems"))
+    if isinstance(samples, Generation):
+        wrong += _wrong_generation(samples)
+        most = samples.samples_per_problem
+        if not wrong:
+            job.generation.CopyFrom(_generation(samples))
+    else:
+        wrong += _wrong_samples(samples, problems)
+        most = max(collections.Counter((each.problem_id, each.temperature) for each in samples).values(), default=0)
+        if not wrong:
+            job.recorded.samples.extend(convert.recorded_sample(each) for each in samples)
+    for place, each in enumerate(k):
+        if each < 1:
+            wrong.append((f"job.k[{place}]", f"must be at least 1, not {each}"))
+        elif each > most > 0:
+            wrong.append((f"job.k[{place}]", f"is {each}, but there are at most {most} samples per problem"))
+    if wrong:
+        raise invalid(wrong)
+    job.problems.CopyFrom(convert.problem_source(problems, limit))
+    return job_pb2.CreateJobRequest(job_id=job_id, job=job)
+
+
+def judge_setup(problems: str | Sequence[types.Problem], limits: types.Limits | None = None) -> judge_pb2.JudgeRequest:
+    """Builds the first message of a Judge stream. Raises `InvalidRequest`."""
+    if not problems:
+        raise invalid([("setup.problems", "there are no problems")])
+    return judge_pb2.JudgeRequest(
+        setup=judge_pb2.JudgeSetup(problems=convert.problem_source(problems), limits=convert.limits(limits))
+    )
+
+
+def job_name(job: str | types.Job) -> str:
+    """The resource name of a job that is given as itself, by its name or by its bare id."""
+    if isinstance(job, types.Job):
+        return job.name
+    return job if job.startswith("jobs/") else f"jobs/{job}"
+
+
+def size(count: int) -> str:
+    """A number of bytes, for people."""
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count} bytes"
+
+
+def invalid(violations: Sequence[tuple[str, str]]) -> InvalidRequest:
+    """The error for these violations; its one line holds them all."""
+    line = "; ".join(f"{field}: {what}" for field, what in violations)
+    return InvalidRequest(line, reason="INVALID_ARGUMENT", violations=tuple(violations))
+
+
+def wrong_completion(completion: bytes) -> str | None:
+    """What is wrong with a completion, if anything is."""
+    if len(completion) <= MAX_COMPLETION_BYTES:
+        return None
+    return f"is {size(len(completion))}; at most {size(MAX_COMPLETION_BYTES)} is taken"
+
+
+def _k_in_range(k: Sequence[int]) -> list[int]:
+    return [each for each in k if 1 <= each < 2**31]
+
+
+def _wrong_generation(generation: Generation) -> list[tuple[str, str]]:
+    at = "job.generation"
+    wrong = []
+    if not 1 <= generation.samples_per_problem < 2**31:
+        wrong.append((f"{at}.samples_per_problem", f"must be at least 1, not {generation.samples_per_problem}"))
+    if not generation.temperatures:
+        wrong.append((f"{at}.temperatures", "there is no temperature"))
+    for place, each in enumerate(generation.temperatures):
+        if not (math.isfinite(each) and each >= 0):
+            wrong.append((f"{at}.temperatures[{place}]", f"must be at least 0, not {each:g}"))
+        elif each in generation.temperatures[:place]:
+            wrong.append((f"{at}.temperatures[{place}]", f"{each:g} is there twice"))
+    if generation.top_p is not None and not 0 < generation.top_p <= 1:
+        wrong.append((f"{at}.top_p", f"must be above 0 and at most 1, not {generation.top_p:g}"))
+    if generation.max_tokens is not None and not 1 <= generation.max_tokens < 2**31:
+        wrong.append((f"{at}.max_tokens", f"must be at least 1, not {generation.max_tokens}"))
+    if not -(2**63) <= generation.seed < 2**63:
+        wrong.append((f"{at}.seed", "doesn't fit in 64 bits"))
+    return wrong
+
+
+def _generation(generation: Generation) -> job_pb2.Generation:
+    return job_pb2.Generation(
+        model=generation.model,
+        temperatures=generation.temperatures,
+        samples_per_problem=generation.samples_per_problem,
+        top_p=generation.top_p,
+        max_tokens=generation.max_tokens or 0,
+        stop=generation.stop,
+        seed=generation.seed,
+    )
+
+
+def _wrong_samples(
+    samples: Sequence[types.RecordedSample], problems: str | Sequence[types.Problem]
+) -> list[tuple[str, str]]:
+    if not samples:
+        return [("job.recorded.samples", "there are no samples")]
+    known = _DATASETS.get(problems) if isinstance(problems, str) else {each.problem_id for each in problems}
+    wrong = []
+    for place, each in enumerate(samples):
+        at = f"job.recorded.samples[{place}]"
+        if known is not None and each.problem_id not in known:
+            wrong.append((f"{at}.problem_id", f"there is no problem {each.problem_id!r}"))
+        too_large = wrong_completion(each.completion)
+        if too_large:
+            wrong.append((f"{at}.completion", too_large))
+        if each.temperature is not None and not (math.isfinite(each.temperature) and each.temperature >= 0):
+            wrong.append((f"{at}.temperature", f"must be at least 0, not {each.temperature:g}"))
+    return wrong

@@ -1,0 +1,337 @@
+"""The frozen values that the SDK takes and gives.
+
+They mirror ``codesieve.v1`` without protobuf: times are seconds or aware datetimes, sizes are bytes, an unset field is
+None. Program text is `bytes`, because hostile text holds what a `str` can't carry; `to_bytes` and `to_text` are the one
+way between the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+
+
+def to_bytes(text: str) -> bytes:
+    """UTF-8, with lone surrogates kept as they are (a model's JSON may hold them)."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def to_text(data: bytes) -> str:
+    """The reverse of `to_bytes`. Bytes that aren't UTF-8 become U+FFFD, which JSON can carry."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace")
+
+
+class Verdict(enum.StrEnum):
+    """What became of a sample. An outage is never a verdict: see `Unjudged`."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    RAISED = "RAISED"
+    SYNTAX_ERROR = "SYNTAX_ERROR"
+    TIMED_OUT = "TIMED_OUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    OUTPUT_LIMIT = "OUTPUT_LIMIT"
+    CRASHED = "CRASHED"
+    TAMPERED = "TAMPERED"
+
+
+class Integrity(enum.StrEnum):
+    """How well a verdict is protected from the program it is about."""
+
+    SHARED = "SHARED"
+    SPLIT = "SPLIT"
+
+
+class FinishReason(enum.StrEnum):
+    """Why an engine stopped sampling."""
+
+    STOP = "STOP"
+    LENGTH = "LENGTH"
+
+
+class JobState(enum.StrEnum):
+    """Where a job is in its life."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will happen to the job."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class ModelState(enum.StrEnum):
+    """Whether a model can be sampled from."""
+
+    LOADING = "LOADING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program may use. None takes the server's default."""
+
+    cpu_time_seconds: float | None = None
+    wall_time_seconds: float | None = None
+    memory_bytes: int | None = None
+    output_bytes: int | None = None
+    file_size_bytes: int | None = None
+    processes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """A prompt, an entry point and tests, in HumanEval's form."""
+
+    problem_id: str
+    prompt: str
+    entry_point: str
+    check_function: str
+    """Source that defines ``check(candidate)``."""
+    canonical_solution: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordedSample:
+    """A completion that was made before, to be evaluated."""
+
+    problem_id: str
+    completion: bytes
+    temperature: float | None = None
+    token_count: int | None = None
+    cumulative_logprob: float | None = None
+    """Natural logarithm, summed over the completion's tokens."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JudgeItem:
+    """One completion for `judge`. `id` is yours, unique in the call, and comes back with the judgement."""
+
+    id: str
+    problem_id: str
+    completion: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Why a sample has no verdict: the infrastructure's doing. It must not be used as a reward."""
+
+    reason: str
+    """Stable, UPPER_SNAKE_CASE."""
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of a sample: exactly one of `verdict` and `unjudged` is set."""
+
+    verdict: Verdict | None
+    unjudged: Unjudged | None = None
+    integrity: Integrity | None = None
+    cached: bool = False
+    detail: str = ""
+    """One line for people: the exception, the signal, the limit."""
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether every test held; None where there is no verdict."""
+        return None if self.verdict is None else self.verdict is Verdict.PASSED
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judged:
+    """One answer of `judge`: the item's id and what became of it."""
+
+    id: str
+    judgement: Judgement
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    """One completion of one problem at one temperature. `judgement` is None until it is judged."""
+
+    sample_id: str
+    problem_id: str
+    temperature: float | None
+    index: int
+    completion: bytes
+    token_count: int | None = None
+    cumulative_logprob: float | None = None
+    finish_reason: FinishReason | None = None
+    judgement: Judgement | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. `unjudged` samples are counted in `judged` as well."""
+
+    samples_total: int
+    generated: int
+    judged: int
+    unjudged: int
+    verdicts: Mapping[str, int]
+    """How many of each verdict, by its name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed."""
+
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PassAtK:
+    """The unbiased estimator of Chen et al. 2021, equation 1, averaged over `problems` problems."""
+
+    k: int
+    value: float
+    interval: tuple[float, float] | None
+    """95 %, bootstrap over problems; None with fewer than two."""
+    problems: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ranking:
+    """The share of problems solved when one sample of each is picked by a rule (Chen et al. 2021, figure 7)."""
+
+    mean_logprob: float | None
+    sum_logprob: float | None
+    random: float
+    oracle: float
+    problems: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TemperatureReport:
+    """The figures of all samples at one temperature; None holds recorded samples that don't say theirs."""
+
+    temperature: float | None
+    samples: int
+    pass_at_k: tuple[PassAtK, ...]
+    ranking: Ranking | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """How the judging went."""
+
+    programs_per_second: float
+    wall_seconds: float
+    sandbox: str
+    """"docker" or "namespaces"."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """What a job found out."""
+
+    temperatures: tuple[TemperatureReport, ...]
+    judge: JudgeReport | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the server tells of it."""
+
+    name: str
+    """"jobs/{job_id}"."""
+    state: JobState
+    model: str
+    """Empty for recorded samples, and where the server's only model was meant."""
+    create_time: datetime.datetime | None = None
+    start_time: datetime.datetime | None = None
+    end_time: datetime.datetime | None = None
+    progress: Progress | None = None
+    report: Report | None = None
+    failure: Failure | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The name without its collection."""
+        return self.name.removeprefix("jobs/")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobPage:
+    """One page of jobs, the newest first. `next_page_token` is empty on the last."""
+
+    jobs: tuple[Job, ...]
+    next_page_token: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a server samples from."""
+
+    name: str
+    """"models/{model_id}"."""
+    source: str
+    engine: str
+    state: ModelState
+    workers: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobChanged:
+    """The job moved to another state."""
+
+    sequence: int
+    time: datetime.datetime | None
+    job: Job
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SampleGenerated:
+    """A sample is there and waits for its verdict."""
+
+    sequence: int
+    time: datetime.datetime | None
+    sample: Sample
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SampleJudged:
+    """A sample has its judgement."""
+
+    sequence: int
+    time: datetime.datetime | None
+    sample_id: str
+    judgement: Judgement
+
+
+Event = JobChanged | SampleGenerated | SampleJudged
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunResult:
+    """A job that has ended, with every sample it made, in the order of their making, and its report."""
+
+    job: Job
+    samples: tuple[Sample, ...]
+    unmade: tuple[tuple[str, Unjudged], ...] = ()
+    """The ids of samples that no engine could make, each with the reason. They have no completion and no verdict."""
+
+    @property
+    def report(self) -> Report | None:
+        """The job's report; None where it ended before anything was finished."""
+        return self.job.report

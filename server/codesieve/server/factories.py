@@ -1,0 +1,24 @@
+"""What the workers are made of: functions that are called where a worker is to live, so that only plain values travel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codesieve.workers.generation.worker import GenerationWorker
+from codesieve.workers.sandbox.choose import choose_backend
+from codesieve.workers.sandbox.worker import SandboxWorker
+
+SLOTS_PER_CELL = 4
+"""More programs at a time than cores: those that wait or sleep must not hold up the others."""
+
+
+def sandbox_worker(
+    sandbox: str, image: str | None, runtime: str | None, runtime_dir: Path, cells: int
+) -> SandboxWorker:
+    """A sandbox worker with `cells` cells. Raises `SandboxUnavailable`."""
+    return SandboxWorker(choose_backend(sandbox, image, runtime, runtime_dir), cells, SLOTS_PER_CELL)
+
+
+def generation_worker(source: str) -> GenerationWorker:
+    """A worker for the model at `source`. Raises `EngineError`."""
+    return GenerationWorker(source)

@@ -1,0 +1,456 @@
+"""What every sandbox backend must hold to, with real cells. One suite, both backends."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from codesieve.workers.errors import CellLost, SandboxUnavailable
+from codesieve.workers.sandbox import probes
+from codesieve.workers.sandbox.backend import CellSpec
+from codesieve.workers.sandbox.choose import choose_backend
+from codesieve.workers.sandbox.judge import judge
+from codesieve.workers.sandbox.worker import SandboxWorker
+from codesieve.workers.types import Integrity, Judgement, Limits, Problem, Program, Verdict, WorkFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from codesieve.workers.sandbox.backend import Backend
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BACKENDS = [
+    pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("namespaces", marks=pytest.mark.namespaces),
+]
+NO_TESTS = "def check(candidate): pass"
+LIMITS = Limits(cpu_time_seconds=5, wall_time_seconds=30)
+
+
+def program(
+    source: str | bytes, *, test: str = NO_TESTS, entry: str = "None", work_id: str = "w", **limits: float
+) -> Program:
+    completion = source if isinstance(source, bytes) else source.encode()
+    return Program(work_id, Problem("p", "", entry, test), completion, dataclasses.replace(LIMITS, **limits))  # type: ignore[arg-type]
+
+
+async def results(worker: SandboxWorker, programs: Sequence[Program]) -> dict[str, Judgement | WorkFailed]:
+    await worker.submit(programs)
+    found: dict[str, Judgement | WorkFailed] = {}
+    while len(found) < len(programs):
+        for result in await worker.collect(60):
+            assert result.work_id not in found
+            found[result.work_id] = result
+    return found
+
+
+async def judged(worker: SandboxWorker, piece: Program) -> Judgement:
+    result = (await results(worker, [piece]))[piece.work_id]
+    assert isinstance(result, Judgement), result
+    return result
+
+
+@pytest.fixture(scope="module")
+def runtime_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runtime")
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker(backend_name: str, runtime_dir: Path) -> AsyncIterator[SandboxWorker]:
+    """One cell with one slot: each program runs where the one before it ran."""
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=1)
+    info = await worker.start()
+    assert info.kind == backend_name
+    yield worker
+    await worker.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(backend_name: str, runtime_dir: Path) -> AsyncIterator[Backend]:
+    backend = choose_backend(backend_name, None, None, runtime_dir)
+    await backend.start()
+    yield backend
+    await backend.stop()
+
+
+FAILING = "def check(candidate):\n    assert candidate(1) == 2, 'one is one'\n"
+EATING = "def check(candidate):\n    assert candidate(bytearray(2**30))\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "test", "entry", "verdict", "detail"),
+    [
+        ("def f(x): return x", "def check(c):\n    assert c(1) == 1", "f", Verdict.PASSED, ""),
+        ("def f(x): return x", FAILING, "f", Verdict.FAILED, "AssertionError: one is one"),
+        ("def f(x): return 1 / 0", FAILING, "f", Verdict.RAISED, "ZeroDivisionError: division by zero"),
+        ("def f(x): assert False", FAILING, "f", Verdict.RAISED, "AssertionError"),
+        ("assert False", NO_TESTS, "None", Verdict.RAISED, "AssertionError"),
+        ("pass", FAILING, "f", Verdict.RAISED, "NameError: name 'f' is not defined"),
+        ("def f(): f()\nf()", NO_TESTS, "None", Verdict.RAISED, "RecursionError"),
+        ("raise KeyboardInterrupt", NO_TESTS, "None", Verdict.RAISED, "KeyboardInterrupt"),
+        ("def f(:", NO_TESTS, "None", Verdict.SYNTAX_ERROR, "SyntaxError"),
+        ("def f():\n  return", NO_TESTS, "f", Verdict.PASSED, ""),
+        (b"x = '\x00'", NO_TESTS, "None", Verdict.SYNTAX_ERROR, "null bytes"),
+        (b"x = '\xed\xa0\x80'", NO_TESTS, "None", Verdict.SYNTAX_ERROR, "UnicodeDecodeError"),
+        (b"x = '\xff'", NO_TESTS, "None", Verdict.SYNTAX_ERROR, "UnicodeDecodeError"),
+        ("(" * 5000 + ")" * 5000, NO_TESTS, "None", Verdict.SYNTAX_ERROR, "too many nested"),
+        ("x = bytearray(2**30)", NO_TESTS, "None", Verdict.OUT_OF_MEMORY, "MemoryError"),
+        ("x = []\nwhile True: x.append(bytearray(2**16))", NO_TESTS, "None", Verdict.OUT_OF_MEMORY, "MemoryError"),
+        ("def f(x): return x", EATING, "f", Verdict.OUT_OF_MEMORY, "MemoryError"),
+        ("if __name__ == '__main__': x = 1\nx", NO_TESTS, "None", Verdict.PASSED, ""),
+        ("import os\nif os.fork(): os.wait()", NO_TESTS, "None", Verdict.PASSED, ""),
+        ("import sys\nprint('\\udfff', file=sys.stderr)\nclass E(Exception):\n  def __str__(self): 1/0\nraise E",
+         NO_TESTS, "None", Verdict.RAISED, "E"),
+    ],
+)  # fmt: skip
+async def test_verdicts(
+    worker: SandboxWorker, source: str | bytes, test: str, entry: str, verdict: Verdict, detail: str
+) -> None:
+    judgement = await judged(worker, program(source, test=test, entry=entry))
+    assert (judgement.verdict, judgement.integrity) == (verdict, Integrity.SHARED), judgement
+    assert detail in judgement.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "limits", "verdict", "detail"),
+    [
+        ("while True: pass", {"cpu_time_seconds": 0.3}, Verdict.TIMED_OUT, "0.3 s of CPU"),
+        ("while True: pass", {"cpu_time_seconds": 1.0}, Verdict.TIMED_OUT, "1 s of CPU"),
+        ("import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", {"cpu_time_seconds": 1.0},
+         Verdict.TIMED_OUT, "1 s of CPU"),
+        ("import os\nos.fork(); os.fork()\nwhile True: pass", {"cpu_time_seconds": 0.5}, Verdict.TIMED_OUT, "CPU"),
+        ("import os\nfor _ in range(40):\n  if os.fork() == 0:\n    for _ in range(10**7): pass\n    os._exit(0)\n  os.wait()",
+         {"cpu_time_seconds": 0.5}, Verdict.TIMED_OUT, "CPU"),
+        ("import time\ntime.sleep(60)", {"wall_time_seconds": 0.4}, Verdict.TIMED_OUT, "wall"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", {"wall_time_seconds": 0.4}, Verdict.TIMED_OUT, "wall"),
+        ("print('x' * 10**6)", {"output_bytes": 1000}, Verdict.OUTPUT_LIMIT, "1000"),
+        ("import os\nwhile True: os.write(2, b'x' * 10**5)", {}, Verdict.OUTPUT_LIMIT, "1048576"),
+        ("open('f', 'wb').write(bytes(2**21))", {"file_size_bytes": 2**20}, Verdict.RAISED, "File too large"),
+        ("import os\nwhile True: os.fork()", {}, Verdict.RAISED, "BlockingIOError"),
+        ("import threading, time\nfor _ in range(99): threading.Thread(target=time.sleep, args=(9,)).start()", {},
+         Verdict.RAISED, "can't start new thread"),
+        ("x = 2**30 * 'x'", {"memory_bytes": 2**31}, Verdict.OUT_OF_MEMORY, "its cell ran out of memory"),
+    ],
+)  # fmt: skip
+async def test_limits(
+    worker: SandboxWorker, source: str, limits: dict[str, float], verdict: Verdict, detail: str
+) -> None:
+    judgement = await judged(worker, program(source, **limits))  # type: ignore[arg-type]
+    assert judgement.verdict is verdict, judgement
+    assert detail in judgement.detail
+
+
+FORGERIES = {
+    "sys.exit": "import sys\nsys.exit(0)",
+    "exit": "exit()",
+    "os._exit": "import os\nos._exit(0)",
+    "our exit status": "import os\nos._exit(100)",
+    "SIGKILL": "import os\nos.kill(os.getpid(), 9)",
+    "kill everyone": "import os\nos.kill(0, 9)",
+    "closes everything": "import os\nos.closerange(0, 65536)",
+    "prints markers": "import os\nprint('PASSED', 'ok', 1, flush=True)\nos._exit(0)",
+    "writes to every descriptor": """
+import os
+for fd in range(3, 256):
+    try:
+        os.write(fd, b'\\x00\\x00\\x00\\x09i' + (1).to_bytes(8, 'big'))
+    except OSError:
+        pass
+os._exit(0)
+""",
+    "at exit": "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit",
+    "from a thread": "import os, threading\nthreading.Thread(target=os._exit, args=(0,)).start()\nwhile True: pass",
+    "exec": "import os, sys\nos.execv(sys.executable or '/usr/local/bin/python3', ['python3', '-c', 'pass'])",
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+@pytest.mark.parametrize("where", ["top level", "in the test"])
+async def test_leaving_early_is_never_a_pass(worker: SandboxWorker, name: str, where: str) -> None:
+    source = FORGERIES[name]
+    if where == "in the test":
+        source = "def f():\n" + "".join(f"    {line}\n" for line in source.splitlines())
+    piece = program(
+        source, test="def check(c):\n    c()\n    assert False", entry="f" if where == "in the test" else "int"
+    )
+    judgement = await judged(worker, piece)
+    assert judgement.verdict in (Verdict.CRASHED, Verdict.TAMPERED, Verdict.RAISED, Verdict.FAILED), judgement
+    if name not in ("closes everything", "exec"):
+        assert judgement.verdict in (Verdict.CRASHED, Verdict.TAMPERED), judgement
+
+
+async def test_output_is_kept_up_to_a_bound(worker: SandboxWorker) -> None:
+    judgement = await judged(
+        worker, program("import sys\nprint('x' * 10**5, file=sys.stderr)\nprint('\\x00é', end='')")
+    )
+    assert judgement.stdout == b"\x00\xc3\xa9"
+    assert judgement.stderr == b"x" * 65536
+    assert judgement.wall_seconds > 0
+    assert judgement.cpu_seconds > 0
+    assert judgement.peak_memory_bytes > 2**20
+
+
+LEFTOVERS = {
+    "files": "import os\nfor d in ('/tmp', '/dev/shm'):\n  open(d + '/left', 'w').write('x'); os.makedirs(d + '/deep/er/and/er')",
+    "a closed directory": "import os\nos.makedirs('a/b'); open('a/b/c', 'w'); os.chmod('a/b', 0); os.chmod('a', 0); os.chmod('.', 0)",
+    "a deep directory": "import os\nfor _ in range(3000):\n  os.mkdir('d'); os.chdir('d')",
+    "many files": "for i in range(2000): open(str(i), 'w')",
+    "odd names": "import os\nos.mkdir(b'/tmp/\\xff\\n'); open(b'/tmp/\\xff\\n/\\xfe', 'w'); os.symlink('/proc', '/tmp/link')",
+    "a sticky scratch": "import os\nos.chmod('.', 0o1777); os.mkfifo('/tmp/fifo')",
+}
+
+
+@pytest.mark.parametrize("name", LEFTOVERS)
+async def test_files_are_gone_for_the_next_program(worker: SandboxWorker, name: str) -> None:
+    left = await judged(worker, program(LEFTOVERS[name]))
+    assert left.verdict is Verdict.PASSED, left
+    look = "import os\nassert os.listdir('/tmp') == [os.path.basename(os.getcwd())], os.listdir('/tmp')\n"
+    look += "assert os.listdir('/dev/shm') == os.listdir('.') == []\nprint(os.getcwd(), os.getuid())"
+    after = await judged(worker, program(look))
+    assert after.verdict is Verdict.PASSED, after
+
+
+DAEMON = """
+import os, time, signal
+for number in range(1, 32):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except OSError:
+        pass
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            time.sleep(1)
+    os._exit(0)
+"""
+FORKING = """
+import os
+if os.fork() == 0:
+    while True:
+        try:
+            if os.fork():
+                os._exit(0)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("source", [DAEMON, FORKING], ids=["daemon", "ever forking"])
+async def test_processes_are_gone_for_the_next_program(worker: SandboxWorker, source: str) -> None:
+    assert (await judged(worker, program(source))).verdict is Verdict.PASSED
+    look = "import os\nassert sorted(p for p in os.listdir('/proc') if p.isdigit()) == sorted({'1', str(os.getpid())})"
+    after = await judged(worker, program(look))
+    assert after.verdict is Verdict.PASSED, after
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "libc.shmget(4242, 4096, 0o1666)",
+        "libc.semget(4242, 1, 0o1666)",
+        "libc.msgget(4242, 0o1666)",
+        "libc.mq_open(b'/codesieve', os.O_CREAT | os.O_RDWR, 0o666, None)",
+        "libc.syscall(248, b'user', b'name', b'data', 4, -4)",  # add_key to the user's keyring, on x86_64
+    ],
+)
+async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, call: str) -> None:
+    if "syscall" in call and os.uname().machine != "x86_64":
+        pytest.skip("the number is x86_64's")
+    judgement = await judged(worker, program(f"import ctypes, os\nlibc = ctypes.CDLL(None)\nassert {call} == -1"))
+    assert judgement.verdict is Verdict.PASSED, judgement
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nassert not os.path.exists('/work') and not os.path.exists('/home')",
+        "import os\nassert 'root' not in os.listdir('/') or not os.access('/root/.pyenv', os.F_OK)",
+        "import socket\nassert [name for _, name in socket.if_nameindex()] == ['lo']",
+        "import os\nassert not [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]",
+        probes.refused("open('/proc/1/mem', 'rb')"),
+        probes.refused("os.listdir('/proc/1/fd')"),
+        probes.refused("os.kill(1, 0)", "EPERM"),
+        probes.refused("os.setuid(0)", "EPERM"),
+        probes.refused("os.chown('.', 0, 0)", "EPERM"),
+        probes.refused("os.mknod('disk', 0o060600, os.makedev(8, 0))", "EPERM"),
+        probes.refused("socket.socket(socket.AF_UNIX).connect('/codesieve/socket')", "ENOENT"),
+        probes.refused("open('/codesieve/agent.py', 'a')", "EROFS", "EACCES"),
+        probes.refused("open('/usr/local/bin/python3', 'a')", "EROFS", "EACCES"),
+        "import os\nassert set(os.environ) == {'PATH', 'HOME', 'TMPDIR', 'LANG'}",
+        "import os, stat\nassert os.read(0, 1) == b''\n"
+        "def is_open(fd):\n  try: os.fstat(fd)\n  except OSError: return False\n  return True\n"
+        "found = [fd for fd in range(3, 65536) if is_open(fd)]\n"
+        "assert len(found) == 1 and found[0] >= 128 and stat.S_ISFIFO(os.fstat(found[0]).st_mode), found",
+        "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.unshare(0x10000000) == -1\nassert libc.prctl(39, 0, 0, 0, 0) == 1",
+        "assert 'CapEff:\\t0000000000000000' in open('/proc/thread-self/status').read()",
+        "assert 'Seccomp:\\t2' in open('/proc/thread-self/status').read()",
+        "import typing, json, hashlib, ctypes, sqlite3, decimal, asyncio, unittest",
+        "import subprocess\nassert subprocess.run(['python3', '-c', 'print(6 * 7)'], capture_output=True).stdout == b'42\\n'",
+        "import multiprocessing as m\nassert m.get_context('fork').Pool(2).map(abs, [-1, 2]) == [1, 2]",
+        "import tempfile\ntempfile.NamedTemporaryFile().write(b'x')\nopen('/tmp/mine', 'w')",
+    ],
+)
+async def test_what_a_program_can_see_and_do(worker: SandboxWorker, source: str) -> None:
+    judgement = await judged(worker, program(source))
+    assert judgement.verdict is Verdict.PASSED, judgement
+
+
+async def test_hash_order_is_the_same_every_time(worker: SandboxWorker) -> None:
+    first = await judged(worker, program("print(hash('codesieve'))"))
+    other = await judged(worker, program("print(hash('codesieve'))"))
+    assert first.stdout == other.stdout != b""
+
+
+async def test_programs_of_two_slots_cannot_reach_each_other(backend: Backend) -> None:
+    cell = await backend.make_cell(CellSpec(2, 2**30, 2**25))
+    victim = program("import time\nopen('secret', 'w').write('x')\ntime.sleep(1.5)")
+    spy = program(
+        "import os, time\ntime.sleep(0.5)\n"
+        "others = [p for p in os.listdir('/proc') if p.isdigit() and p not in ('1', str(os.getpid()))]\n"
+        "assert len(others) == 1\n"
+        "for act in (lambda: os.kill(int(others[0]), 9), lambda: open(f'/proc/{others[0]}/mem'), lambda: [os.listdir('/tmp/' + d)\n"
+        "            for d in os.listdir('/tmp') if '/tmp/' + d != os.getcwd()]):\n"
+        "  try:\n    act()\n  except PermissionError:\n    pass\n  else:\n    assert False, act\n"
+    )
+    outcomes = await asyncio.gather(cell.run(victim), cell.run(spy))
+    assert [judge(victim, outcome).verdict for outcome in outcomes] == [Verdict.PASSED] * 2, outcomes
+
+
+def processes_with_uid_from(first: int, count: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = (entry / "status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            uid = int(next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1])
+            if first <= uid < first + count:
+                found.append(int(entry.name))
+    return found
+
+
+def agents_of(runtime_dir: Path) -> list[int]:
+    """The first processes of all cells that belong to this runtime directory or this test's containers."""
+    listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in listing.splitlines() if "/codesieve/agent.py" in line]
+
+
+async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_another(
+    backend_name: str, runtime_dir: Path
+) -> None:
+    before = set(agents_of(runtime_dir))
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=2)
+    await worker.start()
+    try:
+        (agent_pid,) = set(agents_of(runtime_dir)) - before
+        await worker.submit([program("import time\ntime.sleep(1)", work_id=name) for name in ("a", "b", "c")])
+        await asyncio.sleep(0.4)
+        os.kill(agent_pid, signal.SIGKILL)
+        found: dict[str, Judgement | WorkFailed] = {}
+        while len(found) < 3:
+            found.update({result.work_id: result for result in await worker.collect(60)})
+        assert [getattr(result, "verdict", result) for result in found.values()] == [Verdict.PASSED] * 3
+    finally:
+        await worker.stop()
+    assert set(agents_of(runtime_dir)) <= before
+
+
+async def test_a_killed_agent_is_no_verdict(backend: Backend, runtime_dir: Path) -> None:
+    before = set(agents_of(runtime_dir))
+    cell = await backend.make_cell(CellSpec(1, 2**30, 2**25))
+    (agent_pid,) = set(agents_of(runtime_dir)) - before
+    running = asyncio.create_task(cell.run(program("import time\ntime.sleep(30)")))
+    await asyncio.sleep(0.3)
+    os.kill(agent_pid, signal.SIGKILL)
+    with pytest.raises(CellLost):
+        await running
+    with pytest.raises(CellLost):
+        await cell.run(program("pass"))
+
+
+async def test_a_cancelled_program_is_killed_and_its_slot_used_again(worker: SandboxWorker) -> None:
+    await worker.submit([program("import time\ntime.sleep(25)", work_id="long"), program("pass", work_id="next")])
+    await asyncio.sleep(0.3)
+    await worker.cancel(["long"])
+    found: dict[str, Judgement | WorkFailed] = {}
+    while len(found) < 2:
+        found.update({result.work_id: result for result in await worker.collect(10)})
+    assert isinstance(found["long"], WorkFailed)
+    assert found["long"].reason == "CANCELLED"
+    following = found["next"]
+    assert isinstance(following, Judgement)
+    assert following.verdict is Verdict.PASSED
+
+
+async def test_stop_leaves_nothing_behind(backend_name: str, runtime_dir: Path) -> None:
+    def everything() -> list[object]:
+        containers = subprocess.run(["docker", "ps", "-aq"], capture_output=True, text=True, check=False).stdout.split()
+        groups = sorted(map(str, Path("/sys/fs/cgroup").glob("*/**/codesieve-*")))
+        cells = sorted((runtime_dir / "cells").glob("*"))
+        return [containers, groups, cells, Path("/proc/self/mountinfo").read_text(), agents_of(runtime_dir)]
+
+    before = everything()
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=2, slots_per_cell=2)
+    await worker.start()
+    assert everything() != before
+    await worker.submit([program(DAEMON + "\ntime.sleep(30)", work_id=str(number)) for number in range(6)])
+    await asyncio.sleep(0.3)
+    await worker.stop()
+    assert everything() == before
+
+
+async def test_a_limit_that_does_not_hold_stops_the_worker(
+    backend_name: str, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loose = probes.Probe("moon limit", "pass", Verdict.OUT_OF_MEMORY)
+    monkeypatch.setattr("codesieve.workers.sandbox.worker.PROBES", (*probes.PROBES, loose))
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=1)
+    with pytest.raises(SandboxUnavailable, match="moon limit"):
+        await worker.start()
+
+
+async def test_a_dead_workers_cells_end_with_it(backend_name: str, runtime_dir: Path) -> None:
+    before = set(agents_of(runtime_dir))
+    script = f"""
+import asyncio
+from pathlib import Path
+from codesieve.workers.sandbox.backend import CellSpec
+from codesieve.workers.sandbox.choose import choose_backend
+async def main():
+    backend = choose_backend({backend_name!r}, None, None, Path({str(runtime_dir)!r}))
+    await backend.start()
+    await backend.make_cell(CellSpec(1, 2**29, 2**25))
+    print("made", flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        script,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    assert set(agents_of(runtime_dir)) - before
+    process.kill()
+    await process.wait()
+    async with asyncio.timeout(20):
+        while set(agents_of(runtime_dir)) - before:
+            await asyncio.sleep(0.05)

@@ -1,0 +1,309 @@
+"""The front end over gRPC in this process, with real cells and the replay engine behind it: no Ray, nothing faked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from codesieve.server import datasets
+from codesieve.server.factories import generation_worker, sandbox_worker
+from codesieve.server.front import SERVICES, FrontEnd
+from codesieve.server.metrics import Metrics
+from codesieve.server.models import ModelRegistry
+from codesieve.server.pools import Pool
+from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
+from codesieve.workers.types import Judgement, Program
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import CollectorRegistry, generate_latest
+
+pytestmark = pytest.mark.namespaces
+
+CHECK = b"def check(candidate):\n    assert candidate(2) == 4\n"
+RIGHT, WRONG, BROKEN = b"    return x * x\n", b"    return x\n", b"    return (\n"
+
+
+class House:
+    """A front end that serves, and stubs to it."""
+
+    def __init__(self, address: str, front: FrontEnd, registry: CollectorRegistry) -> None:
+        self.channel = grpc.aio.insecure_channel(address)
+        self.front = front
+        self.registry = registry
+        self.jobs = job_pb2_grpc.JobServiceStub(self.channel)
+        self.judge = judge_pb2_grpc.JudgeServiceStub(self.channel)
+        self.models = model_pb2_grpc.ModelServiceStub(self.channel)
+        self.hurry = asyncio.Event()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    judge: Pool[Program, Judgement] = Pool(
+        "sandbox",
+        lambda: sandbox_worker("namespaces", image=None, runtime=None, runtime_dir=tmp_path / "run", cells=1),
+        1,
+    )
+    models = ModelRegistry(lambda name, source: Pool("generation", lambda: generation_worker(source), 1))
+    await judge.start()
+    front = FrontEnd(judge, "namespaces", models, metrics)
+    port = await front.start("127.0.0.1:0")
+    house = House(f"127.0.0.1:{port}", front, registry)
+    try:
+        yield house
+    finally:
+        house.hurry.set()
+        await house.channel.close()
+        await front.stop(0, house.hurry)
+        await models.stop()
+        await judge.stop()
+
+
+def a_problem() -> types_pb2.Problem:
+    return types_pb2.Problem(
+        problem_id="square", prompt=b"def square(x):\n", entry_point="square", check_function=CHECK
+    )
+
+
+def recorded(*completions: bytes, job_id: str = "") -> job_pb2.CreateJobRequest:
+    request = job_pb2.CreateJobRequest(job_id=job_id)
+    request.job.problems.inline.problems.append(a_problem())
+    for completion in completions:
+        request.job.recorded.samples.add(problem_id="square", completion=completion)
+    return request
+
+
+async def watch(house: House, name: str, after: int = 0) -> list[job_pb2.JobEvent]:
+    return [event async for event in house.jobs.WatchJob(job_pb2.WatchJobRequest(name=name, after_sequence=after))]
+
+
+def details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
+    """The status details by their type's last name."""
+    metadata = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    found: dict[str, Any] = {}
+    for kind in (error_details_pb2.BadRequest, error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
+        for detail in status.details:
+            one = kind()
+            if detail.Unpack(one):
+                found[kind.__name__] = one
+    return found
+
+
+async def test_a_job_of_recorded_samples(house: House) -> None:
+    job = await house.jobs.CreateJob(recorded(RIGHT, WRONG, BROKEN, job_id="mine"))
+    assert job.name == "jobs/mine"
+    events = await watch(house, job.name)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    verdicts = {
+        event.sample_judged.sample_id: types_pb2.Judgement.Verdict.Name(event.sample_judged.judgement.verdict)
+        for event in events
+        if event.HasField("sample_judged")
+    }
+    assert verdicts == {"square@-#0": "PASSED", "square@-#1": "FAILED", "square@-#2": "SYNTAX_ERROR"}
+    ended = await house.jobs.GetJob(job_pb2.GetJobRequest(name=job.name))
+    assert ended.state == job_pb2.Job.SUCCEEDED
+    assert events[-1].job == ended
+    assert ended.report.temperatures[0].pass_at_k[0].value == pytest.approx(1 / 3)
+    assert ended.report.judge.sandbox == "namespaces"
+    assert await watch(house, job.name, after=3) == events[3:]
+    again = await house.jobs.CreateJob(recorded(RIGHT, WRONG, BROKEN, job_id="mine"))
+    assert again == ended
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.CreateJob(recorded(RIGHT, job_id="mine"))
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert details(refused.value)["ErrorInfo"].reason == "JOB_EXISTS"
+
+
+async def test_a_job_generated_by_the_replay_engine(house: House, tmp_path: Path) -> None:
+    problem = datasets.load("humaneval")[0]
+    lines = [
+        {"task_id": problem.problem_id, "completion": problem.canonical_solution, "temperature": 0.2},
+        {"task_id": problem.problem_id, "completion": "    return None\n", "temperature": 0.2},
+    ]
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    model = await house.models.LoadModel(model_pb2.LoadModelRequest(source=f"replay:{file}"))
+    assert model.state == model_pb2.Model.READY
+    assert (await house.models.ListModels(model_pb2.ListModelsRequest())).models == [model]
+
+    request = job_pb2.CreateJobRequest()
+    request.job.problems.dataset = "humaneval"
+    request.job.problems.limit = 1
+    request.job.generation.model = model.name
+    request.job.generation.temperatures.append(0.2)
+    request.job.generation.samples_per_problem = 2
+    job = await house.jobs.CreateJob(request)
+    ended = (await watch(house, job.name))[-1].job
+    assert ended.state == job_pb2.Job.SUCCEEDED
+    assert dict(ended.progress.verdicts) == {"PASSED": 1, "FAILED": 1}
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.models.InitWeightTransfer(model_pb2.WeightTransferRequest(name=model.name))
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_a_stream_of_items_is_judged(house: House) -> None:
+    async def requests() -> AsyncIterator[judge_pb2.JudgeRequest]:
+        setup = judge_pb2.JudgeSetup()
+        setup.problems.inline.problems.append(a_problem())
+        yield judge_pb2.JudgeRequest(setup=setup)
+        for i in range(60):
+            completion = (RIGHT, WRONG)[i % 2]
+            yield judge_pb2.JudgeRequest(
+                item=judge_pb2.JudgeItem(id=str(i), problem_id="square", completion=completion)
+            )
+
+    verdicts = {answer.id: answer.judgement.verdict async for answer in house.judge.Judge(requests())}
+    expected = (types_pb2.Judgement.PASSED, types_pb2.Judgement.FAILED)
+    assert verdicts == {str(i): expected[i % 2] for i in range(60)}
+
+
+async def test_items_before_a_wrong_one_are_answered_first(house: House) -> None:
+    async def requests() -> AsyncIterator[judge_pb2.JudgeRequest]:
+        setup = judge_pb2.JudgeSetup()
+        setup.problems.inline.problems.append(a_problem())
+        yield judge_pb2.JudgeRequest(setup=setup)
+        for i in range(3):
+            yield judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id=str(i), problem_id="square", completion=RIGHT))
+        yield judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id="3", problem_id="unknown", completion=RIGHT))
+
+    answered = []
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        async for answer in house.judge.Judge(requests()):
+            answered.append(answer.id)  # noqa: PERF401 - what came before the error counts
+    assert sorted(answered) == ["0", "1", "2"]
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert details(refused.value)["BadRequest"].field_violations[0].field == "items[3].problem_id"
+
+
+async def test_a_wrong_request_names_its_fields_and_starts_nothing(house: House) -> None:
+    request = recorded(RIGHT)
+    request.job.recorded.samples.add(problem_id="unknown", completion=b"")
+    request.job.k.append(7)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.CreateJob(request, metadata=(("x-request-id", "abc"),))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    found = details(refused.value)
+    assert [one.field for one in found["BadRequest"].field_violations] == [
+        "job.recorded.samples[1].problem_id",
+        "job.k[0]",
+    ]
+    assert found["ErrorInfo"].domain == "codesieve"
+    assert dict(refused.value.trailing_metadata() or ())["x-request-id"] == "abc"
+    assert not (await house.jobs.ListJobs(job_pb2.ListJobsRequest())).jobs
+
+
+@pytest.mark.parametrize(
+    ("call", "request_message", "code"),
+    [
+        ("GetJob", job_pb2.GetJobRequest(name="jobs/none"), grpc.StatusCode.NOT_FOUND),
+        ("GetJob", job_pb2.GetJobRequest(name="none"), grpc.StatusCode.INVALID_ARGUMENT),
+        ("CancelJob", job_pb2.CancelJobRequest(name="jobs/none"), grpc.StatusCode.NOT_FOUND),
+        ("ListJobs", job_pb2.ListJobsRequest(page_size=-1), grpc.StatusCode.INVALID_ARGUMENT),
+        ("ListJobs", job_pb2.ListJobsRequest(page_token="x"), grpc.StatusCode.INVALID_ARGUMENT),
+    ],
+)
+async def test_codes(house: House, call: str, request_message: Any, code: grpc.StatusCode) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await getattr(house.jobs, call)(request_message)
+    assert refused.value.code() is code
+
+
+async def test_watching_refuses_what_it_must(house: House) -> None:
+    job = await house.jobs.CreateJob(recorded(RIGHT))
+    last = (await watch(house, job.name))[-1].sequence
+    assert await watch(house, job.name, after=last) == []
+    for request, code in (
+        (job_pb2.WatchJobRequest(name=job.name, after_sequence=-1), grpc.StatusCode.INVALID_ARGUMENT),
+        (job_pb2.WatchJobRequest(name=job.name, after_sequence=last + 1), grpc.StatusCode.OUT_OF_RANGE),
+        (job_pb2.WatchJobRequest(name="jobs/none"), grpc.StatusCode.NOT_FOUND),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            async for _ in house.jobs.WatchJob(request):
+                pass
+        assert refused.value.code() is code
+
+
+async def test_jobs_are_listed_newest_first_in_pages(house: House) -> None:
+    for i in range(5):
+        await house.jobs.CreateJob(recorded(RIGHT, job_id=f"j{i}"))
+    names, token = [], ""
+    while True:
+        page = await house.jobs.ListJobs(job_pb2.ListJobsRequest(page_size=2, page_token=token))
+        names += [job.name for job in page.jobs]
+        token = page.next_page_token
+        if not token:
+            break
+    assert names == [f"jobs/j{i}" for i in (4, 3, 2, 1, 0)]
+
+
+async def test_cancelling_stops_a_running_program(house: House) -> None:
+    job = await house.jobs.CreateJob(recorded(b"    import time; time.sleep(30)\n"))
+    await asyncio.sleep(0.3)
+    cancelled = await house.jobs.CancelJob(job_pb2.CancelJobRequest(name=job.name))
+    assert cancelled.state == job_pb2.Job.CANCELLED
+    assert (await watch(house, job.name))[-1].job.state == job_pb2.Job.CANCELLED
+
+
+async def test_without_a_model_generation_is_a_precondition(house: House) -> None:
+    request = job_pb2.CreateJobRequest()
+    request.job.problems.dataset = "humaneval"
+    request.job.generation.temperatures.append(0.2)
+    request.job.generation.samples_per_problem = 1
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.CreateJob(request)
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "--model" in (refused.value.details() or "")
+
+
+async def test_models_that_are_not_there(house: House) -> None:
+    for source, code in (
+        ("", grpc.StatusCode.INVALID_ARGUMENT),
+        ("/no/such/directory", grpc.StatusCode.NOT_FOUND),
+        ("replay:/no/such/file", grpc.StatusCode.NOT_FOUND),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await house.models.LoadModel(model_pb2.LoadModelRequest(source=source))
+        assert refused.value.code() is code, source
+
+
+async def test_health_and_reflection(house: House) -> None:
+    health = health_pb2_grpc.HealthStub(house.channel)
+    for service in ("", *SERVICES):
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    reflection = reflection_pb2_grpc.ServerReflectionStub(house.channel)
+    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    async for reflected in reflection.ServerReflectionInfo(asked):
+        assert set(SERVICES) <= {one.name for one in reflected.list_services_response.service}
+
+
+async def test_draining_ends_what_runs_and_refuses_what_comes(house: House) -> None:
+    job = await house.jobs.CreateJob(recorded(b"    import time; time.sleep(0.5)\n    return x * x\n"))
+    watching = asyncio.create_task(watch(house, job.name))
+    await asyncio.sleep(0.2)
+    stopping = asyncio.create_task(house.front.stop(20, house.hurry))
+    await asyncio.sleep(0.1)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.CreateJob(recorded(RIGHT))
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert (await watching)[-1].job.state == job_pb2.Job.SUCCEEDED
+    await stopping
+
+
+async def test_what_happened_is_counted(house: House) -> None:
+    job = await house.jobs.CreateJob(recorded(RIGHT, WRONG))
+    await watch(house, job.name)
+    text = generate_latest(house.registry).decode()
+    assert 'codesieve_samples_judged_total{verdict="PASSED"} 1.0' in text
+    assert 'codesieve_jobs_ended_total{state="SUCCEEDED"} 1.0' in text
+    assert 'codesieve_rpcs_total{code="OK",method="CreateJob"} 1.0' in text

@@ -1,0 +1,297 @@
+"""A small codesieve server for the client's tests: the wire's contract without engines and sandboxes.
+
+It keeps jobs and their events, is idempotent on the job id, and judges by a rule of its own (a completion that says
+"pass" has passed). Tests plan its outages: streams that break after so many messages, calls that are refused so often.
+It runs on grpc.aio in a thread of its own, so that the sync client, the async one and a child process can all reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
+from google.protobuf import any_pb2, duration_pb2, message
+from google.rpc import error_details_pb2, status_pb2
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclasses.dataclass
+class Refusal:
+    """A status as the real server sends it."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str = "REASON"
+    violations: tuple[tuple[str, str], ...] = ()
+    retry_after: float | None = None
+
+    async def abort(self, context: Context) -> None:
+        details: list[message.Message] = [error_details_pb2.ErrorInfo(reason=self.reason, domain="codesieve")]
+        if self.violations:
+            wrong = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in self.violations]
+            details.append(error_details_pb2.BadRequest(field_violations=wrong))
+        if self.retry_after is not None:
+            delay = duration_pb2.Duration()
+            delay.FromNanoseconds(round(self.retry_after * 1e9))
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        packed = []
+        for detail in details:
+            packed.append(any_pb2.Any())
+            packed[-1].Pack(detail)
+        status = status_pb2.Status(code=self.code.value[0], message=self.message, details=packed)
+        await context.abort(self.code, self.message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+DRAINING = Refusal(grpc.StatusCode.UNAVAILABLE, "the server is draining", "DRAINING")
+
+
+@dataclasses.dataclass
+class FakeServer:
+    """What tests plan and what they look at."""
+
+    target: str = ""
+    refusals: list[Refusal] = dataclasses.field(default_factory=list)
+    """For the next unary calls, one each."""
+    watch_breaks: list[int] = dataclasses.field(default_factory=list)
+    """How many events the next WatchJob streams send before they break."""
+    judge_breaks: list[int] = dataclasses.field(default_factory=list)
+    """How many answers the next Judge streams send before they break."""
+    judge_unanswered: frozenset[str] = frozenset()
+    """Items that are read and never answered."""
+    end_state: int = job_pb2.Job.SUCCEEDED
+    unmade: int = 0
+    """How many samples at the end of a job no engine makes."""
+    skip_sequence: int = 0
+    """An event that is left out."""
+    hold: bool = False
+    """Whether jobs stay RUNNING."""
+    calls: list[str] = dataclasses.field(default_factory=list)
+    requests: list[Any] = dataclasses.field(default_factory=list)
+    watched_after: list[int] = dataclasses.field(default_factory=list)
+    judged_ids: list[list[str]] = dataclasses.field(default_factory=list)
+    """The items that each Judge stream got."""
+    jobs: dict[str, tuple[job_pb2.Job, job_pb2.Job]] = dataclasses.field(default_factory=dict)
+    """What was asked for and what it is now, by name."""
+    events: dict[str, list[job_pb2.JobEvent]] = dataclasses.field(default_factory=dict)
+
+    def refuse(self, code: str, **details: Any) -> None:
+        """Refuses the next unary call that isn't planned for yet."""
+        self.refusals.append(Refusal(grpc.StatusCode[code], "the reason in words", **details))
+
+
+def judgement(completion: bytes) -> types_pb2.Judgement:
+    if b"outage" in completion:
+        return types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason="SANDBOX_UNAVAILABLE", message="no cell"))
+    if b"loop" in completion:
+        return types_pb2.Judgement(verdict="TIMED_OUT", integrity="SPLIT", detail="used 3.0 s of CPU time")
+    if b"pass" in completion:
+        return types_pb2.Judgement(verdict="PASSED", integrity="SPLIT", stdout=b"\xff\x00out")
+    return types_pb2.Judgement(verdict="FAILED", integrity="SPLIT", detail="assert 1 == 2 \x1b[31m")
+
+
+class Jobs(job_pb2_grpc.JobServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    async def _begin(self, name: str, request: Any, context: Context) -> None:
+        self.fake.calls.append(name)
+        self.fake.requests.append(request)
+        if self.fake.refusals:
+            await self.fake.refusals.pop(0).abort(context)
+
+    async def CreateJob(self, request: job_pb2.CreateJobRequest, context: Context) -> job_pb2.Job:
+        await self._begin("CreateJob", request, context)
+        name = f"jobs/{request.job_id}"
+        if name in self.fake.jobs:
+            asked, there = self.fake.jobs[name]
+            if asked != request.job:
+                taken = Refusal(grpc.StatusCode.ALREADY_EXISTS, f"job {request.job_id} asks for something else")
+                await taken.abort(context)
+            return there
+        job = job_pb2.Job(name=name, state=job_pb2.Job.RUNNING)
+        job.generation.model = request.job.generation.model
+        self.fake.events[name] = []
+        self.fake.jobs[name] = (request.job, job)
+        self._run(request.job, job)
+        return job
+
+    def _run(self, asked: job_pb2.Job, job: job_pb2.Job) -> None:
+        samples = list(asked.recorded.samples)
+        if asked.HasField("generation"):
+            ids = [each.problem_id for each in asked.problems.inline.problems] or ["HumanEval/0", "HumanEval/1"]
+            samples = [
+                types_pb2.Sample(
+                    problem_id=problem_id,
+                    temperature=temperature,
+                    completion=b"    pass\n" if index % 2 == 0 else b"    return \x1b]0;pwned\x07\n",
+                    token_count=3,
+                    cumulative_logprob=-1.5,
+                    finish_reason="STOP",
+                )
+                for problem_id in ids
+                for temperature in asked.generation.temperatures
+                for index in range(asked.generation.samples_per_problem)
+            ]
+        counts: dict[tuple[str, str], int] = {}
+        happenings: list[dict[str, Any]] = [{"job": self._now(job, samples, 0)}]
+        passed = 0
+        for place, sample in enumerate(samples):
+            temperature = f"{sample.temperature:g}" if sample.HasField("temperature") else "-"
+            sample.index = counts.get((sample.problem_id, temperature), 0)
+            counts[sample.problem_id, temperature] = sample.index + 1
+            sample.sample_id = f"{sample.problem_id}@{temperature}#{sample.index}"
+            lost = place >= len(samples) - self.fake.unmade
+            told = judgement(b"outage" if lost else sample.completion)
+            passed += told.verdict == types_pb2.Judgement.PASSED
+            if not lost:
+                happenings.append({"sample_generated": sample})
+            happenings.append({"sample_judged": job_pb2.SampleJudged(sample_id=sample.sample_id, judgement=told)})
+        if not self.fake.hold:
+            job.state = self.fake.end_state
+            if job.state == job_pb2.Job.FAILED:
+                job.failure.CopyFrom(job_pb2.Failure(reason="NOTHING_JUDGED", message="no sandbox \x1b[2J"))
+            share = passed / len(samples)
+            job.report.CopyFrom(
+                job_pb2.Report(
+                    temperatures=[
+                        job_pb2.TemperatureReport(
+                            temperature=0.2,
+                            samples=len(samples),
+                            pass_at_k=[job_pb2.PassAtK(k=1, value=share, interval_low=0.1, interval_high=0.9)],
+                            ranking=job_pb2.Ranking(mean_logprob=0.5, random=share, oracle=1.0),
+                        )
+                    ],
+                    judge=job_pb2.JudgeReport(programs_per_second=123.4, wall_seconds=2.0, sandbox="docker"),
+                )
+            )
+            happenings.append({"job": self._now(job, samples, len(samples))})
+        for place, happening in enumerate(happenings, 1):
+            self.fake.events[job.name].append(job_pb2.JobEvent(sequence=place, **happening))
+
+    def _now(self, job: job_pb2.Job, samples: list[types_pb2.Sample], judged: int) -> job_pb2.Job:
+        now = job_pb2.Job()
+        now.CopyFrom(job)
+        now.progress.samples_total, now.progress.samples_judged = len(samples), judged
+        return now
+
+    async def _job(self, name: str, context: Context) -> job_pb2.Job:
+        if name not in self.fake.jobs:
+            await Refusal(grpc.StatusCode.NOT_FOUND, f"there is no job {name}", "JOB_NOT_FOUND").abort(context)
+        return self.fake.jobs[name][1]
+
+    async def GetJob(self, request: job_pb2.GetJobRequest, context: Context) -> job_pb2.Job:
+        await self._begin("GetJob", request, context)
+        return await self._job(request.name, context)
+
+    async def ListJobs(self, request: job_pb2.ListJobsRequest, context: Context) -> job_pb2.ListJobsResponse:
+        await self._begin("ListJobs", request, context)
+        there = [job for _, job in reversed(self.fake.jobs.values())]
+        start = int(request.page_token or 0)
+        end = start + (request.page_size or 50)
+        return job_pb2.ListJobsResponse(jobs=there[start:end], next_page_token=str(end) if end < len(there) else "")
+
+    async def CancelJob(self, request: job_pb2.CancelJobRequest, context: Context) -> job_pb2.Job:
+        await self._begin("CancelJob", request, context)
+        job = await self._job(request.name, context)
+        if job.state == job_pb2.Job.RUNNING:
+            job.state = job_pb2.Job.CANCELLED
+            events = self.fake.events[request.name]
+            events.append(job_pb2.JobEvent(sequence=len(events) + 1, job=job))
+        return job
+
+    async def WatchJob(self, request: job_pb2.WatchJobRequest, context: Context) -> AsyncIterator[job_pb2.JobEvent]:
+        self.fake.calls.append("WatchJob")
+        self.fake.watched_after.append(request.after_sequence)
+        job = await self._job(request.name, context)
+        breaks = self.fake.watch_breaks.pop(0) if self.fake.watch_breaks else None
+        seen = request.after_sequence
+        while True:
+            for event in self.fake.events[request.name][seen:]:
+                if breaks is not None and seen - request.after_sequence >= breaks:
+                    await DRAINING.abort(context)
+                seen += 1
+                if event.sequence != self.fake.skip_sequence:
+                    yield event
+            if breaks is not None:
+                await DRAINING.abort(context)
+            if job.state not in (job_pb2.Job.PENDING, job_pb2.Job.RUNNING):
+                return
+            await asyncio.sleep(0.01)
+
+
+class Judge(judge_pb2_grpc.JudgeServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    async def Judge(
+        self, request_iterator: AsyncIterator[judge_pb2.JudgeRequest], context: Context
+    ) -> AsyncIterator[judge_pb2.JudgeResponse]:
+        self.fake.calls.append("Judge")
+        breaks = self.fake.judge_breaks.pop(0) if self.fake.judge_breaks else None
+        got: list[str] = []
+        self.fake.judged_ids.append(got)
+        answered = 0
+        first = await anext(aiter(request_iterator))
+        assert first.WhichOneof("request") == "setup"
+        async for request in request_iterator:
+            item = request.item
+            if item.problem_id == "unknown":
+                wrong = (("items[0].problem_id", "there is no problem 'unknown'"),)
+                await Refusal(grpc.StatusCode.INVALID_ARGUMENT, "items[0]: no such problem", "X", wrong).abort(context)
+            got.append(item.id)
+            if breaks is not None and answered >= breaks:
+                await DRAINING.abort(context)
+            if item.id not in self.fake.judge_unanswered:
+                answered += 1
+                yield judge_pb2.JudgeResponse(id=item.id, judgement=judgement(item.completion))
+
+
+class Models(model_pb2_grpc.ModelServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    async def ListModels(self, request: model_pb2.ListModelsRequest, context: Context) -> model_pb2.ListModelsResponse:
+        return model_pb2.ListModelsResponse(
+            models=[model_pb2.Model(name="models/m", source="/m", engine="vllm", state="READY", workers=1)]
+        )
+
+    async def LoadModel(self, request: model_pb2.LoadModelRequest, context: Context) -> model_pb2.Model:
+        self.fake.calls.append(f"LoadModel {request.source}")
+        if "nothing" in request.source:
+            missing = Refusal(grpc.StatusCode.NOT_FOUND, f"nothing is at {request.source}", "MODEL_NOT_FOUND")
+            await missing.abort(context)
+        return model_pb2.Model(name="models/loaded", source=request.source, engine="openai", state="READY", workers=1)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeServer]:
+    """A server of its own for each test."""
+    state = FakeServer()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    size = [("grpc.max_receive_message_length", 64 * 2**20)]
+
+    async def start() -> grpc.aio.Server:
+        server = grpc.aio.server(options=size)
+        job_pb2_grpc.add_JobServiceServicer_to_server(Jobs(state), server)
+        judge_pb2_grpc.add_JudgeServiceServicer_to_server(Judge(state), server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(Models(state), server)
+        state.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        return server
+
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    yield state
+    asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

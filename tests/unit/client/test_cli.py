@@ -1,0 +1,309 @@
+"""The command line, as its users start it: real processes for exit codes and streams, against a small server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from codesieve.client.cli import app
+from codesieve.v1 import job_pb2
+
+SAMPLES = [
+    {"task_id": "HumanEval/0", "completion": "    pass\n", "extra": [1]},
+    {"task_id": "HumanEval/1", "completion": "    loop()\n", "temperature": 0.2},
+    {"task_id": "HumanEval/0", "completion": "    no\n"},
+    {"task_id": "HumanEval/0", "completion": "    outage\n"},
+    {"task_id": "HumanEval/0", "completion": "    pass\n"},
+]
+
+
+def codesieve(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from codesieve.client.cli import main; main()", *arguments]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def samples_file(directory: Path, rows: list[Any] = SAMPLES) -> str:
+    path = directory / "s.jsonl"
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return "s.jsonl"
+
+
+def test_run_prints_one_json_object_and_writes_the_files(fake: Any, tmp_path: Path) -> None:
+    arguments = ["-n", "2", "-t", "0.2", "-k", "1", "--seed", "7", "--limit", "2", "--out", "o", "--json"]
+    done = codesieve("run", "humaneval", "--model", "m", "--server", fake.target, *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert told == json.loads((tmp_path / "o/report.json").read_text())
+    assert (told["problems"], told["samples"], told["verdicts"], told["unjudged"]) == (
+        2,
+        4,
+        {"PASSED": 2, "FAILED": 2},
+        0,
+    )
+    assert told["pass_at_k"]["0.2"]["1"]["value"] == 0.5
+    assert told["pass_at_k"]["0.2"]["1"]["interval"] == [0.1, 0.9]
+    assert told["ranking"]["0.2"] == {"mean_logprob": 0.5, "sum_logprob": None, "random": 0.5, "oracle": 1.0}
+    assert told["judge"] == {"programs_per_second": 123.4, "wall_seconds": 2.0, "sandbox": "docker"}
+    rows = [json.loads(line) for line in Path(told["files"]["samples"]).read_text().splitlines()]
+    assert rows[0] == {
+        "task_id": "HumanEval/0",
+        "completion": "    pass\n",
+        "temperature": 0.2,
+        "token_count": 3,
+        "cumulative_logprob": -1.5,
+        "finish_reason": "STOP",
+        "sample_id": "HumanEval/0@0.2#0",
+    }
+    rows = [json.loads(line) for line in Path(told["files"]["results"]).read_text().splitlines()]
+    assert [row["verdict"] for row in rows] == ["PASSED", "FAILED", "PASSED", "FAILED"]
+    asked = fake.requests[0].job.generation
+    assert (asked.model, asked.samples_per_problem, asked.seed, list(asked.temperatures)) == ("m", 2, 7, [0.2])
+
+
+def test_run_shows_people_a_table_and_no_control_characters(fake: Any, tmp_path: Path) -> None:
+    done = codesieve("run", "humaneval", "--server", fake.target, "-n", "2", cwd=tmp_path, COLUMNS="150")
+    assert done.returncode == 0
+    for expected in ("pass@1", "50.0% [10.0%, 90.0%]", "2 PASSED, 2 FAILED", "123.4 programs/s", "sandbox docker"):
+        assert expected in done.stdout
+    assert "Solved, for example, HumanEval/0 by:" in done.stdout
+    assert "results.jsonl" in done.stdout
+    assert not set(done.stdout + done.stderr) & {chr(code) for code in (*range(9), *range(11, 32), 127)}
+    assert (tmp_path / "codesieve-out").is_dir()
+
+
+def test_a_model_that_is_given_by_its_place_is_loaded_first(fake: Any, tmp_path: Path) -> None:
+    done = codesieve("run", "humaneval", "--model", "http://h:1/v1", "--server", fake.target, cwd=tmp_path)
+    assert done.returncode == 0
+    assert fake.calls[:2] == ["LoadModel http://h:1/v1", "CreateJob"]
+    assert fake.requests[0].job.generation.model == "loaded"
+
+
+def test_evaluate_stands_in_for_human_eval(fake: Any, tmp_path: Path) -> None:
+    done = codesieve("evaluate", samples_file(tmp_path), "--server", fake.target, "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl_results.jsonl").read_text().splitlines()]
+    assert [{key: row[key] for key in given} for row, given in zip(rows, SAMPLES, strict=True)] == SAMPLES
+    assert [(row["result"], row["passed"]) for row in rows] == [
+        ("passed", True),
+        ("timed out", False),
+        ("failed: assert 1 == 2 \x1b[31m", False),
+        ("unjudged: SANDBOX_UNAVAILABLE: no cell", None),
+        ("passed", True),
+    ]
+    told = json.loads(done.stdout)
+    assert (told["unjudged"], told["verdicts"]["PASSED"]) == (1, 2)
+    assert told["files"]["human_eval"] == str(tmp_path / "s.jsonl_results.jsonl")
+
+
+def test_samples_without_a_verdict_are_said_plainly(fake: Any, tmp_path: Path) -> None:
+    done = codesieve("evaluate", samples_file(tmp_path), "--server", fake.target, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "1 samples have no verdict and count in no figure" in done.stdout
+    assert "SANDBOX_UNAVAILABLE: no cell" in done.stdout
+
+
+def test_a_failed_job_is_exit_1_with_what_was_finished(fake: Any, tmp_path: Path) -> None:
+    fake.end_state = job_pb2.Job.FAILED
+    done = codesieve("run", "humaneval", "--server", fake.target, "--out", "o", "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["failure"] == {"reason": "NOTHING_JUDGED", "message": "no sandbox \x1b[2J"}
+    assert done.stderr.count("\n") == 1
+    assert r"failed: no sandbox \x1b[2J" in done.stderr
+    assert (tmp_path / "o/samples.jsonl").exists()
+
+
+BAD = [
+    (["run", "humaneval", "-n", "0"], "-n: must be at least 1, not 0"),
+    (["run", "humaneval", "-t", "-1"], "-t: must be at least 0, not -1"),
+    (["run", "humaneval", "-n", "2", "-k", "1,3"], "-k: is 3, but there are at most 2 samples"),
+    (["run", "humaneval", "-k", "x"], "must be whole numbers"),
+    (["run", "humaneval", "--top-p", "0"], "--top-p: must be above 0"),
+    (["run", "humaneval", "--job-id", "A"], "--job-id: must be"),
+    (["run", "humaneval", "--limit", "-3"], "--limit: must be at least 0"),
+    (["run", "none.jsonl"], "none.jsonl: there is no such file"),
+    (["run", "empty.jsonl"], "empty.jsonl: there are no problems in it"),
+    (["run", "humaneval", "--out", "empty.jsonl"], "empty.jsonl"),
+    (["evaluate", "none.jsonl"], "none.jsonl: there is no such file"),
+    (["evaluate", "broken.jsonl"], "broken.jsonl line 7: is not JSON"),
+    (["evaluate", "unknown.jsonl"], "unknown.jsonl line 2: task_id: there is no problem 'HumanEval/164'"),
+    (["evaluate", "bare.jsonl"], "bare.jsonl line 1: completion: is missing"),
+    (["evaluate", "large.jsonl"], "large.jsonl line 1: completion: is 20.0 MiB; at most 1.0 MiB is taken"),
+]
+
+
+def bad_files(directory: Path) -> None:
+    good = json.dumps(SAMPLES[0]) + "\n"
+    (directory / "empty.jsonl").write_text("\n")
+    (directory / "broken.jsonl").write_text(good * 6 + '{"task_id": \n')
+    (directory / "unknown.jsonl").write_text(good + json.dumps({"task_id": "HumanEval/164", "completion": ""}) + "\n")
+    (directory / "bare.jsonl").write_text('{"task_id": "HumanEval/0"}\n')
+    (directory / "large.jsonl").write_text(json.dumps({**SAMPLES[0], "completion": "x" * (20 * 2**20)}) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+@pytest.mark.parametrize("where", ["server", "embedded"])
+def test_bad_input_is_one_clear_line_and_exit_2(
+    fake: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+    where: str,
+) -> None:
+    bad_files(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+
+    def no_server(*_: object) -> None:
+        raise AssertionError("a server was started")
+
+    monkeypatch.setattr("codesieve.client.cli.embedded.EmbeddedServer.__enter__", no_server)
+    chosen = ["--server", fake.target] if where == "server" else ["--model", "m"] * (arguments[0] == "run")
+    code = app.run([*arguments, *chosen, "--json"])
+    told = capfd.readouterr()
+    assert code == 2
+    assert message in told.err
+    assert told.out == ""
+    assert fake.calls == []
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "humaneval"], "--model is needed"),
+        (["run", "humaneval", "--model", "./nothing"], "--model: there is no directory ./nothing"),
+        (["run", "humaneval", "--model", "replay:none.jsonl"], "--model: there is no file none.jsonl"),
+        (["run", "humanevil", "--model", "m"], "there is no such file, and no such data set; there is: humaneval"),
+        (["run", "humaneval", "--server", "h:1", "--sandbox", "docker"], "--sandbox is for the embedded server"),
+        (["nonsense"], "No such command"),
+        (["run", "humaneval", "--nonsense"], "No such option"),
+    ],
+)
+def test_bad_usage_is_exit_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = codesieve(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_only_the_server_knows_is_told_in_the_users_words(fake: Any, tmp_path: Path) -> None:
+    fake.refuse("INVALID_ARGUMENT", violations=(("job.recorded.samples[1].problem_id", "is odd \x1b[1m"),))
+    path = samples_file(tmp_path, ["", *SAMPLES])
+    done = codesieve("evaluate", path, "--server", fake.target, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "codesieve: s.jsonl line 3: task_id: is odd \\x1b[1m\n"
+    assert not (tmp_path / "codesieve-out").exists()
+
+
+def test_a_model_that_is_not_there_is_exit_2(fake: Any, tmp_path: Path) -> None:
+    done = codesieve("run", "humaneval", "--model", "/nothing", "--server", fake.target, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "codesieve: nothing is at /nothing\n")
+    assert "CreateJob" not in fake.calls
+
+
+@pytest.mark.parametrize("arguments", [["run", "humaneval"], ["jobs", "list"], ["models", "list"]])
+def test_no_server_is_exit_2_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("codesieve.client.cli.common.CONNECT_SECONDS", 0.3)
+    told = CliRunner()
+    with told.isolation() as (out, err, _):
+        assert app.run([*arguments, "--server", "127.0.0.1:1"]) == 2
+        assert b"no codesieve server answers at 127.0.0.1:1 (waited 0.3 s)" in err.getvalue()
+        assert out.getvalue() == b""
+
+
+def test_jobs_are_listed_shown_watched_and_cancelled(fake: Any, tmp_path: Path) -> None:
+    def jobs(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return codesieve("jobs", *arguments, cwd=tmp_path, CODESIEVE_SERVER=fake.target)
+
+    codesieve("run", "humaneval", "--server", fake.target, "--job-id", "done-1", cwd=tmp_path)
+    assert [job["job"] for job in json.loads(jobs("list", "--json").stdout)["jobs"]] == ["done-1"]
+    assert "done-1" in jobs("list").stdout
+    shown = json.loads(jobs("show", "done-1", "--json").stdout)
+    assert (shown["state"], shown["judge"]["sandbox"]) == ("SUCCEEDED", "docker")
+    assert "SUCCEEDED" in jobs("show", "jobs/done-1").stdout
+    watched = jobs("watch", "done-1", "--json", "--after", "2")
+    assert watched.returncode == 0
+    assert [json.loads(line)["sequence"] for line in watched.stdout.splitlines()] == [3, 4, 5, 6]
+    assert "HumanEval/0@0.2#0 PASSED" in jobs("watch", "done-1").stdout
+    assert jobs("cancel", "done-1", "--json").returncode == 0
+    missing = jobs("show", "nope", "--json")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr == "codesieve: there is no job jobs/nope\n"
+    fake.end_state = job_pb2.Job.FAILED
+    codesieve("run", "humaneval", "--server", fake.target, "--job-id", "bad-1", cwd=tmp_path)
+    assert jobs("watch", "bad-1").returncode == 1
+
+
+def test_models_are_listed(fake: Any, tmp_path: Path) -> None:
+    done = codesieve("models", "list", "--server", fake.target, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["models"][0]["model"] == "m"
+
+
+def test_ctrl_c_is_exit_130_and_says_how_to_come_back(fake: Any, tmp_path: Path) -> None:
+    fake.hold = True
+    command = [sys.executable, "-c", "from codesieve.client.cli import main; main()", "run", "humaneval"]
+    command += ["--server", fake.target, "--job-id", "long-1"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True) as process:
+        deadline = time.monotonic() + 30
+        while "WatchJob" not in fake.calls and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err == (
+        "codesieve: interrupted; job long-1 goes on. Come back to it with the same command and --job-id long-1\n"
+    )
+
+
+def test_every_command_has_help_with_an_example_and_exit_codes(tmp_path: Path) -> None:
+    commands = [[], ["run"], ["evaluate"], ["doctor"], ["models", "list"]]
+    commands += [["jobs", each] for each in ("list", "show", "watch", "cancel")]
+    for command in commands:
+        told = CliRunner().invoke(app.cli, [*command, "--help"])
+        assert told.exit_code == 0
+        assert "Example: codesieve" in told.output
+        assert "Exit codes: 0" in told.output
+
+
+def test_a_defect_is_a_line_and_a_log_file(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("codesieve.client.cli.common.connect", lambda server: 1 / 0)
+    assert app.run(["jobs", "list"]) == 1
+    told = capfd.readouterr().err
+    assert "ZeroDivisionError" in told
+    assert "Traceback" not in told
+    log = Path(told.split("; ")[1].split(" says")[0])
+    assert "Traceback" in log.read_text()
+    log.unlink()
+
+
+def test_output_that_nobody_reads_is_no_error(fake: Any, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", "from codesieve.client.cli import main; main()", "jobs", "list"]
+    done = subprocess.run([*command, "--server", fake.target], stdout=write, stderr=-1, check=False, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -1,0 +1,199 @@
+"""What clients send, wrong in every way: each field at fault is named, and nothing is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from codesieve.server.convert import answers, requests
+from codesieve.server.errors import InvalidRequest, PreconditionFailed
+from codesieve.server.models import ModelRegistry
+from codesieve.server.options import address, fail_on_unknown
+from codesieve.v1 import job_pb2, judge_pb2, types_pb2
+from codesieve.workers.types import CODEX_STOP, Integrity, Judgement, Limits, Verdict, WorkFailed
+from google.protobuf import json_format
+
+PROBLEM = {"problemId": "p/0", "prompt": "", "entryPoint": "f", "checkFunction": "Y2hlY2s="}
+
+
+class OneModel(ModelRegistry):
+    """A registry that has a model `m`."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda name, source: pytest.fail("no pool is made here"))
+
+    def default(self) -> str:
+        return "m"
+
+    def pool(self, model: str) -> Any:
+        if model != "m":
+            raise PreconditionFailed(f"no {model}", reason="MODEL_NOT_LOADED")
+
+
+def a_job(**changes: Any) -> job_pb2.CreateJobRequest:
+    job: dict[str, Any] = {
+        "problems": {"inline": {"problems": [PROBLEM]}},
+        "generation": {"temperatures": [0.2], "samplesPerProblem": 2},
+    }
+    if "recorded" in changes:
+        del job["generation"]
+    job.update(changes)
+    return json_format.ParseDict({"job": job}, job_pb2.CreateJobRequest())
+
+
+def fields(request: job_pb2.CreateJobRequest) -> list[str]:
+    with pytest.raises(InvalidRequest) as refused:
+        requests.create_job(request, OneModel())
+    return [violation.field for violation in refused.value.violations]
+
+
+def test_defaults_are_codexs() -> None:
+    job_id, spec = requests.create_job(a_job(), OneModel())
+    assert job_id.startswith("job-")
+    assert spec.generation is not None
+    assert (spec.generation.model, spec.generation.top_p, spec.generation.max_tokens) == ("m", 0.95, 512)
+    assert spec.generation.stop == CODEX_STOP
+    assert spec.limits == Limits()
+    assert spec.ks == (1,)
+
+
+def generation(**changes: Any) -> dict[str, Any]:
+    return {"temperatures": [0.2], "samplesPerProblem": 2, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"generation": generation(samplesPerProblem=0)}, "job.generation.samples_per_problem"),
+        ({"generation": generation(temperatures=[])}, "job.generation.temperatures"),
+        ({"generation": generation(temperatures=[0.2, -1])}, "job.generation.temperatures[1]"),
+        ({"generation": generation(temperatures=["NaN"])}, "job.generation.temperatures[0]"),
+        ({"generation": generation(temperatures=[0.2, 0.2])}, "job.generation.temperatures[1]"),
+        ({"generation": generation(topP=0)}, "job.generation.top_p"),
+        ({"generation": generation(maxTokens=-1)}, "job.generation.max_tokens"),
+        ({"generation": generation(stop=[""])}, "job.generation.stop[0]"),
+        ({"k": [3]}, "job.k[0]"),
+        ({"k": [1, 0]}, "job.k[1]"),
+        ({"problems": {}}, "job.problems"),
+        ({"problems": {"inline": {}}}, "job.problems.inline.problems"),
+        ({"problems": {"dataset": "humanevil"}}, "job.problems.dataset"),
+        ({"problems": {"dataset": "humaneval", "limit": -1}}, "job.problems.limit"),
+        ({"problems": {"inline": {"problems": [PROBLEM, PROBLEM]}}}, "job.problems.inline.problems[1].problem_id"),
+        ({"problems": {"inline": {"problems": [PROBLEM | {"entryPoint": "a b"}]}}}, "job.problems.inline.problems[0].entry_point"),
+        ({"problems": {"inline": {"problems": [PROBLEM | {"prompt": "/w=="}]}}}, "job.problems.inline.problems[0].prompt"),
+        ({"recorded": {}}, "job.recorded.samples"),
+        ({"recorded": {"samples": [{"problemId": "p/0"}]}}, "job.recorded.samples[0].completion"),
+        ({"recorded": {"samples": [{"problemId": "p/9", "completion": ""}]}}, "job.recorded.samples[0].problem_id"),
+        ({"limits": {"cpuTimeLimit": "-1s"}}, "job.limits.cpu_time_limit"),
+        ({"limits": {"memoryLimitBytes": 1}}, "job.limits.memory_limit_bytes"),
+    ],
+)  # fmt: skip
+def test_the_field_at_fault_is_named(changes: dict[str, Any], field: str) -> None:
+    assert fields(a_job(**changes)) == [field]
+
+
+def test_every_field_at_fault_is_named_at_once() -> None:
+    request = a_job(generation=generation(samplesPerProblem=0, temperatures=[-1]))
+    request.job_id = "Not An Id"
+    assert set(fields(request)) == {
+        "job_id",
+        "job.generation.temperatures[0]",
+        "job.generation.samples_per_problem",
+    }
+
+
+def test_a_completion_of_20_mb_is_refused() -> None:
+    request = a_job(recorded={"samples": [{"problemId": "p/0", "completion": ""}]})
+    request.job.recorded.samples[0].completion = b"x" * 20_000_000
+    assert fields(request) == ["job.recorded.samples[0].completion"]
+
+
+def test_an_empty_completion_is_a_completion() -> None:
+    _, spec = requests.create_job(a_job(recorded={"samples": [{"problemId": "p/0", "completion": ""}]}), OneModel())
+    assert spec.recorded is not None
+    assert spec.recorded[0].completion == b""
+
+
+def test_recorded_samples_are_numbered_by_problem_and_temperature() -> None:
+    samples = [{"problemId": "p/0", "completion": "", "temperature": t} for t in (0.2, 0.2, 0.8)]
+    samples.append({"problemId": "p/0", "completion": ""})
+    _, spec = requests.create_job(a_job(recorded={"samples": samples}), OneModel())
+    assert spec.recorded is not None
+    assert [one.sample_id for one in spec.recorded] == ["p/0@0.2#0", "p/0@0.2#1", "p/0@0.8#0", "p/0@-#0"]
+    assert spec.temperatures == (0.2, 0.8, None)
+
+
+def test_a_longer_cpu_limit_widens_the_backstop() -> None:
+    _, spec = requests.create_job(a_job(limits={"cpuTimeLimit": "30s"}), OneModel())
+    assert (spec.limits.cpu_time_seconds, spec.limits.wall_time_seconds) == (30, 120)
+
+
+def test_an_unknown_model_is_a_precondition() -> None:
+    with pytest.raises(PreconditionFailed):
+        requests.create_job(a_job(generation=generation(model="models/other")), OneModel())
+
+
+@pytest.mark.parametrize("name", ["", "jobs/", "jobs/A", "job/a", "jobs/a/b", "jobs/" + "a" * 64])
+def test_a_name_that_is_not_of_the_form(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="jobs/JOB_ID"):
+        requests.job_id_of(name)
+
+
+def test_pages() -> None:
+    assert requests.page(job_pb2.ListJobsRequest()) == (50, None)
+    assert requests.page(job_pb2.ListJobsRequest(page_size=5000)) == (1000, None)
+    for wrong in (job_pb2.ListJobsRequest(page_size=-1), job_pb2.ListJobsRequest(page_token="§")):
+        with pytest.raises(InvalidRequest):
+            requests.page(wrong)
+
+
+def test_judge_items() -> None:
+    setup = judge_pb2.JudgeRequest()
+    setup.setup.problems.dataset = "humaneval"
+    problems, _ = requests.judge_setup(setup)
+    assert len(problems) == 164
+    item = judge_pb2.JudgeItem(id="a", problem_id="HumanEval/0", completion=b"")
+    assert requests.judge_item(judge_pb2.JudgeRequest(item=item), 0, problems, set())[0] == "a"
+    wrong = [
+        (judge_pb2.JudgeRequest(item=item), {"a"}, "items[3].id"),
+        (judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id="b", problem_id="x", completion=b"")), set(), "problem_id"),
+        (judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id="b", problem_id="HumanEval/0")), set(), "completion"),
+        (setup, set(), "items[3]"),
+    ]
+    for request, seen, field in wrong:
+        with pytest.raises(InvalidRequest, match=r"items\[3\]") as refused:
+            requests.judge_item(request, 3, problems, seen)
+        assert field in refused.value.violations[0].field
+    with pytest.raises(InvalidRequest, match="first message"):
+        requests.judge_setup(judge_pb2.JudgeRequest(item=item))
+
+
+def test_an_outage_has_no_verdict_on_the_wire() -> None:
+    judged = answers.judgement(Judgement("w", Verdict.PASSED, Integrity.SHARED, cpu_seconds=0.5))
+    assert judged.verdict == types_pb2.Judgement.PASSED
+    assert judged.cpu_time.nanos == 500_000_000
+    outage = answers.judgement(WorkFailed("w", "CELL_LOST", "it died"))
+    assert outage.WhichOneof("outcome") == "unjudged"
+    assert outage.verdict == types_pb2.Judgement.VERDICT_UNSPECIFIED
+
+
+def test_every_verdict_and_limit_has_its_word_on_the_wire() -> None:
+    for verdict in Verdict:
+        assert types_pb2.Judgement.Verdict.Value(verdict.value) > 0
+    assert {verdict.value for verdict in Verdict} | {"VERDICT_UNSPECIFIED"} == set(types_pb2.Judgement.Verdict.keys())
+    assert len(dataclasses.fields(Limits)) == len(types_pb2.Limits.DESCRIPTOR.fields)
+
+
+@pytest.mark.parametrize("text", ["", "7420", "host:", ":80", "host:x", "host:70000"])
+def test_addresses(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        address(text)
+
+
+def test_configuration(tmp_path: Any) -> None:
+    names = {"listen", "models", "drain_seconds"}
+    values = {"model": ["a"], "drain-seconds": 3}
+    assert fail_on_unknown(values, names, tmp_path) == {"models": ["a"], "drain_seconds": 3}
+    with pytest.raises(ValueError, match="did you mean listen"):
+        fail_on_unknown({"lisen": ""}, names, tmp_path)

@@ -1,0 +1,329 @@
+"""Jobs in this process: the walk of the samples, the events, the states, cancelling and draining."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, Overloaded, PreconditionFailed
+from codesieve.server.jobs.manager import JobManager
+from codesieve.server.jobs.model import (
+    GenerationSpec,
+    Job,
+    JobChanged,
+    JobEvent,
+    JobSpec,
+    JobState,
+    Progress,
+    SampleGenerated,
+    SampleJudged,
+    planned_requests,
+    sample_id,
+)
+from codesieve.server.jobs.store import MemoryStore
+from codesieve.server.jobs.stream import EventStream
+from codesieve.server.metrics import Metrics
+from codesieve.server.models import ModelRegistry
+from codesieve.server.pools import Pool
+from codesieve.workers.types import (
+    Generated,
+    GenerationRequest,
+    Integrity,
+    Judgement,
+    Limits,
+    Problem,
+    Program,
+    Sample,
+    Verdict,
+    WorkerInfo,
+    WorkFailed,
+)
+from codesieve.workers.worker import TaskWorker
+from prometheus_client import CollectorRegistry
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+PROBLEMS = tuple(Problem(f"p/{i}", f"def f{i}():\n", f"f{i}", "def check(candidate): pass") for i in range(3))
+
+
+def recorded(completions: list[bytes]) -> JobSpec:
+    samples = tuple(
+        Sample(sample_id("p/0", None, i), "p/0", None, i, completion) for i, completion in enumerate(completions)
+    )
+    return JobSpec(PROBLEMS, None, samples, Limits(), (1,), "inline", 0)
+
+
+def generated(n: int = 2, temperatures: tuple[float, ...] = (0.2, 0.8)) -> JobSpec:
+    spec = GenerationSpec("replay", temperatures, n, 0.95, 64, ("\ndef",), seed=7)
+    return JobSpec(PROBLEMS, spec, None, Limits(), (1,), "inline", 0)
+
+
+async def judge_by_text(program: Program) -> Judgement:
+    """PASSED for a completion that says "right", FAILED otherwise."""
+    verdict = Verdict.PASSED if b"right" in program.completion else Verdict.FAILED
+    return Judgement(program.work_id, verdict, Integrity.SHARED)
+
+
+async def generate_right_for_even(request: GenerationRequest) -> Generated:
+    return Generated(request.work_id, b"right" if request.index % 2 == 0 else b"wrong", 3, -0.5 * (request.index + 1))
+
+
+class FunctionWorker(TaskWorker[Any, Any]):
+    """A worker over an async function, in this process."""
+
+    async def start(self) -> WorkerInfo:
+        return WorkerInfo("local", capacity=4)
+
+    async def stop(self) -> None:
+        await self.stop_tasks()
+
+
+class House:
+    """A job manager over workers in this process."""
+
+    def __init__(self, generate: Callable[..., Awaitable[Any]], judge: Callable[..., Awaitable[Any]]) -> None:
+        self.registry = CollectorRegistry()
+        self.store = MemoryStore(max_jobs=3)
+        self.models = ModelRegistry(lambda name, source: Pool("generation", lambda: FunctionWorker(generate), 1))
+        self.judge: Pool[Program, Judgement] = Pool("sandbox", lambda: FunctionWorker(judge), 1)
+        self.jobs = JobManager(
+            self.store,
+            self.models,
+            self.judge,
+            "local",
+            Metrics(self.registry),
+            now=lambda: NOW,
+            monotonic=time.monotonic,
+        )
+
+    async def events(self, job_id: str, after_sequence: int = 0) -> list[JobEvent]:
+        return [event async for event in self.jobs.watch(job_id, after_sequence)]
+
+
+@asynccontextmanager
+async def a_house(
+    generate: Callable[..., Awaitable[Any]] = generate_right_for_even,
+    judge: Callable[..., Awaitable[Any]] = judge_by_text,
+) -> AsyncIterator[House]:
+    house = House(generate, judge)
+    await house.judge.start()
+    await house.models.load("replay:x.jsonl")
+    try:
+        yield house
+    finally:
+        await house.jobs.drain(0)
+        await house.models.stop()
+        await house.judge.stop()
+
+
+def for_model(house: House, spec: JobSpec) -> JobSpec:
+    assert spec.generation is not None
+    model = house.models.list()[0].model_id
+    return dataclasses.replace(spec, generation=dataclasses.replace(spec.generation, model=model))
+
+
+async def test_a_job_generates_judges_and_reports() -> None:
+    async with a_house() as house:
+        await house.jobs.create("j", for_model(house, generated()))
+        events = await house.events("j")
+        job = await house.jobs.get("j")
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert len(events) == 1 + 1 + 12 + 12 + 1  # made, runs, generated, judged, ended
+    assert job.state is JobState.SUCCEEDED
+    assert job.progress == Progress(12, 12, 12, 0, {"PASSED": 6, "FAILED": 6})
+    assert job.report is not None
+    assert [one.temperature for one in job.report.temperatures] == [0.2, 0.8]
+    assert [one.pass_at_k[0].value for one in job.report.temperatures] == [0.5, 0.5]
+    assert job.report.temperatures[0].ranking is not None
+    assert job.report.temperatures[0].ranking.mean_logprob == 1.0
+
+
+async def test_generating_and_judging_overlap() -> None:
+    first_judged = asyncio.Event()
+
+    async def the_last_waits_for_a_verdict(request: GenerationRequest) -> Generated:
+        if request.problem_id == "p/2":
+            await asyncio.wait_for(first_judged.wait(), 10)
+        return Generated(request.work_id, b"right")
+
+    async def judge(program: Program) -> Judgement:
+        first_judged.set()
+        return await judge_by_text(program)
+
+    async with a_house(the_last_waits_for_a_verdict, judge) as house:
+        await house.jobs.create("j", for_model(house, generated()))
+        await house.events("j")
+        assert (await house.jobs.get("j")).progress.verdicts == {"PASSED": 12}
+
+
+async def test_what_is_in_flight_is_bounded_and_a_slow_judge_slows_the_engine() -> None:
+    generated_so_far = 0
+    release = asyncio.Event()
+
+    async def generate(request: GenerationRequest) -> Generated:
+        nonlocal generated_so_far
+        generated_so_far += 1
+        return Generated(request.work_id, b"right")
+
+    async def judge(program: Program) -> Judgement:
+        await release.wait()
+        return await judge_by_text(program)
+
+    async with a_house(generate, judge) as house:
+        await house.jobs.create("j", for_model(house, generated(n=100)))
+        await asyncio.sleep(0.2)
+        assert 0 < generated_so_far <= 2 * (4 + 4)
+        release.set()
+        await house.events("j")
+        assert generated_so_far == 600
+
+
+async def test_an_outage_is_never_a_verdict() -> None:
+    async def judge(program: Program) -> Judgement | WorkFailed:
+        if program.completion == b"unlucky":
+            return WorkFailed(program.work_id, "CELL_LOST", "the cell died", retryable=False)
+        return await judge_by_text(program)
+
+    async with a_house(judge=judge) as house:
+        await house.jobs.create("j", recorded([b"right", b"unlucky"]))
+        events = await house.events("j")
+        job = await house.jobs.get("j")
+    assert job.state is JobState.SUCCEEDED
+    assert job.progress.verdicts == {"PASSED": 1}
+    assert job.progress.samples_unjudged == 1
+    assert job.report is not None
+    assert job.report.temperatures[0].pass_at_k[0].value == 1.0
+    outcomes = [event.happening.outcome for event in events if isinstance(event.happening, SampleJudged)]
+    assert sum(isinstance(outcome, WorkFailed) for outcome in outcomes) == 1
+
+
+async def test_a_job_of_which_nothing_could_be_judged_has_failed_and_says_why() -> None:
+    async def judge(program: Program) -> WorkFailed:
+        return WorkFailed(program.work_id, "CELL_LOST", "the cell died", retryable=False)
+
+    async with a_house(judge=judge) as house:
+        await house.jobs.create("j", recorded([b"right"]))
+        await house.events("j")
+        job = await house.jobs.get("j")
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert (job.failure.reason, "the cell died" in job.failure.message) == ("NOTHING_JUDGED", True)
+
+
+async def test_cancelling_keeps_what_was_finished() -> None:
+    async def judge(program: Program) -> Judgement:
+        if program.completion == b"slow":
+            await asyncio.sleep(3600)
+        return await judge_by_text(program)
+
+    async with a_house(judge=judge) as house:
+        await house.jobs.create("j", recorded([b"right", b"slow"]))
+        async for event in house.jobs.watch("j", 0):
+            if isinstance(event.happening, SampleJudged):
+                break
+        job = await house.jobs.cancel("j")
+        assert job.state is JobState.CANCELLED
+        assert job.progress.verdicts == {"PASSED": 1}
+        assert (await house.jobs.cancel("j")) == job
+        assert (await house.events("j"))[-1].happening == JobChanged(job)
+
+
+async def test_the_same_request_again_is_the_same_job_and_another_is_refused() -> None:
+    async with a_house() as house:
+        first = await house.jobs.create("j", recorded([b"right"]))
+        await house.events("j")
+        again = await house.jobs.create("j", recorded([b"right"]))
+        assert again.job_id == first.job_id
+        assert again.state is JobState.SUCCEEDED
+        assert len([e for e in await house.events("j") if isinstance(e.happening, SampleGenerated)]) == 1
+        with pytest.raises(AlreadyExists, match="choose another"):
+            await house.jobs.create("j", recorded([b"other"]))
+
+
+async def test_a_model_that_is_not_loaded_makes_no_job() -> None:
+    async with a_house() as house:
+        with pytest.raises(PreconditionFailed, match="no model 'replay'"):
+            await house.jobs.create("j", generated())
+        with pytest.raises(NotFound):
+            await house.jobs.get("j")
+
+
+async def test_watching_can_be_left_and_rejoined() -> None:
+    async with a_house() as house:
+        await house.jobs.create("j", recorded([b"right"] * 5))
+        everything = await house.events("j")
+        for seen in range(len(everything) + 1):
+            assert await house.events("j", seen) == everything[seen:]
+        with pytest.raises(OutOfRange):
+            await house.events("j", len(everything) + 1)
+        with pytest.raises(NotFound):
+            await house.events("unknown")
+
+
+async def test_draining_lets_running_jobs_end_and_takes_no_more() -> None:
+    async def judge(program: Program) -> Judgement:
+        await asyncio.sleep(0.1 if program.completion == b"right" else 3600)
+        return await judge_by_text(program)
+
+    async with a_house(judge=judge) as house:
+        await house.jobs.create("quick", recorded([b"right"]))
+        await house.jobs.create("endless", recorded([b"slow"]))
+        await house.jobs.drain(1.0)
+        assert (await house.jobs.get("quick")).state is JobState.SUCCEEDED
+        assert (await house.jobs.get("endless")).state is JobState.CANCELLED
+        with pytest.raises(Draining):
+            await house.jobs.create("late", recorded([b"right"]))
+
+
+async def test_a_closed_stream_sends_followers_away() -> None:
+    store = MemoryStore(1)
+    stream = EventStream(store)
+    job = Job("j", recorded([b"x"]), JobState.PENDING, NOW, Progress(1))
+    await store.create(job)
+    await stream.publish("j", NOW, [JobChanged(job)])
+    follower = stream.follow("j", 0)
+    assert (await anext(follower)).sequence == 1
+    waiting = asyncio.ensure_future(anext(follower))
+    await asyncio.sleep(0.01)
+    stream.close()
+    with pytest.raises(Draining):
+        await waiting
+
+
+async def test_the_store_makes_room_by_forgetting_jobs_that_have_ended() -> None:
+    store = MemoryStore(2)
+    jobs = [Job(name, recorded([b"x"]), JobState.PENDING, NOW, Progress(1)) for name in ("a", "b", "c", "d")]
+    await store.create(jobs[0])
+    await store.create(jobs[1])
+    with pytest.raises(Overloaded) as refused:
+        await store.create(jobs[2])
+    assert refused.value.retry_after_seconds > 0
+    await store.update(jobs[1].moved(JobState.CANCELLED, NOW))
+    await store.create(jobs[2])
+    assert [job.job_id for job in await store.list(10, None)] == ["c", "a"]
+    assert [job.job_id for job in await store.list(1, "c")] == ["a"]
+
+
+def test_states_only_move_forward() -> None:
+    job = Job("j", recorded([b"x"]), JobState.PENDING, NOW, Progress(1))
+    with pytest.raises(ValueError, match="can't go"):
+        job.moved(JobState.SUCCEEDED, NOW)
+    ended = job.moved(JobState.RUNNING, NOW).moved(JobState.SUCCEEDED, NOW)
+    assert (ended.start_time, ended.end_time) == (NOW, NOW)
+    for state in JobState:
+        with pytest.raises(ValueError, match="can't go"):
+            ended.moved(state, NOW)
+
+
+def test_planned_requests_have_their_own_seeds_and_stand_by_problem() -> None:
+    plan = [request for _, request in planned_requests("j", generated(n=3))]
+    assert len({request.work_id for request in plan}) == len(plan) == 18
+    assert len({request.seed for request in plan}) == 18
+    assert [request.problem_id for request in plan] == sorted(request.problem_id for request in plan)
+    again = [request for _, request in planned_requests("other", generated(n=3))]
+    assert [request.seed for request in again] == [request.seed for request in plan]

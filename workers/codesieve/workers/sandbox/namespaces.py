@@ -1,0 +1,155 @@
+"""Cells out of Linux namespaces: the embedded default where there is no Docker engine.
+
+``launcher.py`` does the work, in a process of its own; this is who starts it, bounds it with a control group where one
+can be made, and cleans up after it. The agent's connection is one end of a socket pair that it inherits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from codesieve.workers.errors import SandboxUnavailable
+from codesieve.workers.sandbox import agent, launcher
+from codesieve.workers.sandbox.backend import CellSpec
+from codesieve.workers.sandbox.cell import Cell
+from codesieve.workers.sandbox.cgroups import Groups, find_groups
+from codesieve.workers.sandbox.image import prepare_root
+from codesieve.workers.sandbox.uids import BLOCK_SIZE, UidBlock, UidBlocks, UidRange, identity_of, usable_range
+
+MEND = "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone) or use Docker"
+
+
+class NamespaceBackend:
+    """Makes cells with `launcher.py`."""
+
+    name = "namespaces"
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._runtime_dir = runtime_dir
+        self._root = Path()
+        self._blocks: UidBlocks | None = None
+        self._groups = Groups("")
+        self._cells: set[Cell] = set()
+
+    async def start(self) -> str:
+        if not sys.platform.startswith("linux"):
+            raise SandboxUnavailable("namespaces are Linux's; use Docker")
+        self._blocks = await asyncio.to_thread(self._prepare)
+        version = ".".join(map(str, sys.version_info[:3]))
+        return f"this machine's Python {version}; {self._groups.describe()}"
+
+    def _prepare(self) -> UidBlocks:
+        identity = identity_of(self._runtime_dir)
+        self._root = prepare_root(self._runtime_dir)
+        (self._runtime_dir / "agent").mkdir(mode=0o755, exist_ok=True)
+        place = self._runtime_dir / "agent" / "agent.py"
+        fresh = place.with_suffix(f".{os.getpid()}")
+        fresh.write_bytes(Path(agent.__file__).read_bytes())
+        fresh.chmod(0o644)
+        fresh.replace(place)
+        blocks = UidBlocks(self._runtime_dir / "uids", self._uid_range(identity))
+        self._groups = find_groups(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup").read_text(), identity)
+        self._groups.reap(blocks.try_take)
+        return blocks
+
+    @staticmethod
+    def _uid_range(identity: str) -> UidRange:
+        if os.geteuid() == 0:
+            return usable_range(Path("/proc/self/uid_map").read_text(), identity)
+        if shutil.which("newuidmap") is None or shutil.which("newgidmap") is None:
+            raise SandboxUnavailable("without root, cells need newuidmap and newgidmap; install the package uidmap")
+        return subordinate_range(Path("/etc/subuid").read_text(), Path("/etc/subgid").read_text(), os.geteuid())
+
+    async def make_cell(self, spec: CellSpec) -> Cell:
+        if self._blocks is None:
+            raise SandboxUnavailable("the backend isn't started")
+        block = self._blocks.take()
+        try:
+            return await self._launch(spec, block)
+        except BaseException:
+            block.release()
+            raise
+
+    async def _launch(self, spec: CellSpec, block: UidBlock) -> Cell:
+        group = self._groups.make(block.index, spec)
+        ours, theirs = socket.socketpair()
+        request = {
+            "root": str(self._root),
+            "agent_directory": str(self._runtime_dir / "agent"),
+            "oom_counter": group.oom_counter,
+            "cgroup_procs": group.procs,
+            "first_uid": block.first,
+            "uid_count": BLOCK_SIZE,
+            "scratch_bytes": spec.scratch_bytes,
+            "slots": spec.slots,
+            "socket": theirs.fileno(),
+            "lock": block.lock,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-S",
+            launcher.__file__,
+            json.dumps(request),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=(theirs.fileno(), block.lock),
+        )
+        theirs.close()
+        # The agent inherits stderr: it is read to its end, or a chatty one would block.
+        assert process.stderr is not None
+        said = asyncio.create_task(process.stderr.read())
+
+        async def tear_down() -> None:
+            if process.returncode is None:
+                process.kill()  # and with it the first process of the cell's pid namespace, and so all of the cell
+            await process.wait()
+            await asyncio.wait([said])
+            await group.remove()
+            block.release()
+            self._cells.difference_update([cell for cell in self._cells if cell.name == name])
+
+        name = f"cell {block.index} (namespaces)"
+        ours.setblocking(False)
+        try:
+            cell = await Cell.connect(ours, name, spec.slots, tear_down)
+        except SandboxUnavailable as error:
+            why = said.result().decode(errors="replace").strip().replace("\n", "; ")
+            if why:
+                raise SandboxUnavailable(f"a namespace cell can't be made: {why}; {MEND}") from None
+            raise error from None
+        self._cells.add(cell)
+        return cell
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(cell.destroy() for cell in tuple(self._cells)))
+
+
+def subordinate_range(subuid: str, subgid: str, uid: int) -> UidRange:
+    """The user ids that /etc/subuid and /etc/subgid both give this user. Raises SandboxUnavailable where none."""
+    import pwd
+
+    names = {str(uid), pwd.getpwuid(uid).pw_name}
+
+    def extent(text: str) -> tuple[int, int] | None:
+        for line in text.splitlines():
+            owner, _, rest = line.partition(":")
+            if owner in names:
+                first, _, count = rest.partition(":")
+                return int(first), int(count)
+        return None
+
+    users, groups = extent(subuid), extent(subgid)
+    if users is None or users != groups or users[1] < 4 * BLOCK_SIZE:
+        raise SandboxUnavailable(
+            "this user has no equal ranges in /etc/subuid and /etc/subgid; add them: usermod --add-subuids FIRST-LAST "
+            "--add-subgids FIRST-LAST USER"
+        )
+    return UidRange(users[0], users[1] // BLOCK_SIZE)
