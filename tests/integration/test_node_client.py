@@ -32,9 +32,9 @@ def announced(file: Path, server: subprocess.Popen[bytes], log: Path) -> str:
         if server.poll() is not None:
             pytest.fail(f"the server ended with {server.returncode}:\n{log.read_text()}")
         if file.exists() and (line := file.read_text()).endswith("\n"):
-            address = json.loads(line)["listen"]
-            assert isinstance(address, str)
-            return address
+            announcement: dict[str, Any] = json.loads(line)
+            assert "listen" in announcement, announcement
+            return str(announcement["listen"])
         time.sleep(0.1)
     pytest.fail(f"the server did not announce itself within {START_SECONDS:.0f} s:\n{log.read_text()}")
 

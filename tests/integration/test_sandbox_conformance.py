@@ -18,6 +18,7 @@ from codesieve.workers.sandbox import probes
 from codesieve.workers.sandbox.backend import CellSpec
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.judge import judge
+from codesieve.workers.sandbox.uids import BLOCK_SIZE, identity_of, own_range
 from codesieve.workers.sandbox.worker import SandboxWorker
 from codesieve.workers.types import Integrity, Judgement, Limits, Problem, Program, Verdict, WorkFailed
 
@@ -133,8 +134,8 @@ async def test_verdicts(
         ("import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", {"cpu_time_seconds": 1.0},
          Verdict.TIMED_OUT, "1 s of CPU"),
         ("import os\nos.fork(); os.fork()\nwhile True: pass", {"cpu_time_seconds": 0.5}, Verdict.TIMED_OUT, "CPU"),
-        ("import os\nfor _ in range(40):\n  if os.fork() == 0:\n    for _ in range(10**7): pass\n    os._exit(0)\n  os.wait()",
-         {"cpu_time_seconds": 0.5}, Verdict.TIMED_OUT, "CPU"),
+        ("import os\nfor _ in range(40):\n  if os.fork() == 0:\n    for _ in range(10**7): pass\n    os._exit(0)\n"
+         "  os.wait()", {"cpu_time_seconds": 0.5}, Verdict.TIMED_OUT, "CPU"),
         ("import time\ntime.sleep(60)", {"wall_time_seconds": 0.4}, Verdict.TIMED_OUT, "wall"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", {"wall_time_seconds": 0.4}, Verdict.TIMED_OUT, "wall"),
         ("print('x' * 10**6)", {"output_bytes": 1000}, Verdict.OUTPUT_LIMIT, "1000"),
@@ -205,11 +206,14 @@ async def test_output_is_kept_up_to_a_bound(worker: SandboxWorker) -> None:
 
 
 LEFTOVERS = {
-    "files": "import os\nfor d in ('/tmp', '/dev/shm'):\n  open(d + '/left', 'w').write('x'); os.makedirs(d + '/deep/er/and/er')",
-    "a closed directory": "import os\nos.makedirs('a/b'); open('a/b/c', 'w'); os.chmod('a/b', 0); os.chmod('a', 0); os.chmod('.', 0)",
+    "files": "import os\n"
+    "for d in ('/tmp', '/dev/shm'):\n  open(d + '/left', 'w').write('x'); os.makedirs(d + '/deep/er/and/er')",
+    "a closed directory": "import os\n"
+    "os.makedirs('a/b'); open('a/b/c', 'w'); os.chmod('a/b', 0); os.chmod('a', 0); os.chmod('.', 0)",
     "a deep directory": "import os\nfor _ in range(3000):\n  os.mkdir('d'); os.chdir('d')",
     "many files": "for i in range(2000): open(str(i), 'w')",
-    "odd names": "import os\nos.mkdir(b'/tmp/\\xff\\n'); open(b'/tmp/\\xff\\n/\\xfe', 'w'); os.symlink('/proc', '/tmp/link')",
+    "odd names": "import os\n"
+    "os.mkdir(b'/tmp/\\xff\\n'); open(b'/tmp/\\xff\\n/\\xfe', 'w'); os.symlink('/proc', '/tmp/link')",
     "a sticky scratch": "import os\nos.chmod('.', 0o1777); os.mkfifo('/tmp/fifo')",
 }
 
@@ -296,11 +300,13 @@ async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, cal
         "def is_open(fd):\n  try: os.fstat(fd)\n  except OSError: return False\n  return True\n"
         "found = [fd for fd in range(3, 65536) if is_open(fd)]\n"
         "assert len(found) == 1 and found[0] >= 128 and stat.S_ISFIFO(os.fstat(found[0]).st_mode), found",
-        "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.unshare(0x10000000) == -1\nassert libc.prctl(39, 0, 0, 0, 0) == 1",
+        "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.unshare(0x10000000) == -1\n"
+        "assert libc.prctl(39, 0, 0, 0, 0) == 1  # no new privileges",
         "assert 'CapEff:\\t0000000000000000' in open('/proc/thread-self/status').read()",
         "assert 'Seccomp:\\t2' in open('/proc/thread-self/status').read()",
         "import typing, json, hashlib, ctypes, sqlite3, decimal, asyncio, unittest",
-        "import subprocess\nassert subprocess.run(['python3', '-c', 'print(6 * 7)'], capture_output=True).stdout == b'42\\n'",
+        "import subprocess\n"
+        "assert subprocess.run(['python3', '-c', 'print(6 * 7)'], capture_output=True).stdout == b'42\\n'",
         "import multiprocessing as m\nassert m.get_context('fork').Pool(2).map(abs, [-1, 2]) == [1, 2]",
         "import tempfile\ntempfile.NamedTemporaryFile().write(b'x')\nopen('/tmp/mine', 'w')",
     ],
@@ -323,7 +329,8 @@ async def test_programs_of_two_slots_cannot_reach_each_other(backend: Backend) -
         "import os, time\ntime.sleep(0.5)\n"
         "others = [p for p in os.listdir('/proc') if p.isdigit() and p not in ('1', str(os.getpid()))]\n"
         "assert len(others) == 1\n"
-        "for act in (lambda: os.kill(int(others[0]), 9), lambda: open(f'/proc/{others[0]}/mem'), lambda: [os.listdir('/tmp/' + d)\n"
+        "for act in (lambda: os.kill(int(others[0]), 9), lambda: open(f'/proc/{others[0]}/mem'),\n"
+        "            lambda: [os.listdir('/tmp/' + d)\n"
         "            for d in os.listdir('/tmp') if '/tmp/' + d != os.getcwd()]):\n"
         "  try:\n    act()\n  except PermissionError:\n    pass\n  else:\n    assert False, act\n"
     )
@@ -331,34 +338,30 @@ async def test_programs_of_two_slots_cannot_reach_each_other(backend: Backend) -
     assert [judge(victim, outcome).verdict for outcome in outcomes] == [Verdict.PASSED] * 2, outcomes
 
 
-def processes_with_uid_from(first: int, count: int) -> list[int]:
-    found = []
+def agents_of(runtime_dir: Path) -> set[int]:
+    """The first processes of all cells that were made with this runtime directory."""
+    uids = own_range(identity_of(runtime_dir))
+    ours = range(uids.first, uids.first + uids.blocks * BLOCK_SIZE)
+    found = set()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "status").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            uid = int(next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1])
-            if first <= uid < first + count:
-                found.append(int(entry.name))
+        try:
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")[:-1] if entry.name.isdigit() else []
+            # A namespace cell's agent is a user of ours; a container's is root and was told its block.
+            if b"/codesieve/agent.py" in arguments and (int(arguments[-2]) in ours or entry.stat().st_uid in ours):
+                found.add(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
     return found
-
-
-def agents_of(runtime_dir: Path) -> list[int]:
-    """The first processes of all cells that belong to this runtime directory or this test's containers."""
-    listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in listing.splitlines() if "/codesieve/agent.py" in line]
 
 
 async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_another(
     backend_name: str, runtime_dir: Path
 ) -> None:
-    before = set(agents_of(runtime_dir))
+    before = agents_of(runtime_dir)
     worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=2)
     await worker.start()
     try:
-        (agent_pid,) = set(agents_of(runtime_dir)) - before
+        (agent_pid,) = agents_of(runtime_dir) - before
         await worker.submit([program("import time\ntime.sleep(1)", work_id=name) for name in ("a", "b", "c")])
         await asyncio.sleep(0.4)
         os.kill(agent_pid, signal.SIGKILL)
@@ -368,13 +371,13 @@ async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_anothe
         assert [getattr(result, "verdict", result) for result in found.values()] == [Verdict.PASSED] * 3
     finally:
         await worker.stop()
-    assert set(agents_of(runtime_dir)) <= before
+    assert agents_of(runtime_dir) <= before
 
 
 async def test_a_killed_agent_is_no_verdict(backend: Backend, runtime_dir: Path) -> None:
-    before = set(agents_of(runtime_dir))
+    before = agents_of(runtime_dir)
     cell = await backend.make_cell(CellSpec(1, 2**30, 2**25))
-    (agent_pid,) = set(agents_of(runtime_dir)) - before
+    (agent_pid,) = agents_of(runtime_dir) - before
     running = asyncio.create_task(cell.run(program("import time\ntime.sleep(30)")))
     await asyncio.sleep(0.3)
     os.kill(agent_pid, signal.SIGKILL)
@@ -400,10 +403,15 @@ async def test_a_cancelled_program_is_killed_and_its_slot_used_again(worker: San
 
 async def test_stop_leaves_nothing_behind(backend_name: str, runtime_dir: Path) -> None:
     def everything() -> list[object]:
-        containers = subprocess.run(["docker", "ps", "-aq"], capture_output=True, text=True, check=False).stdout.split()
-        groups = sorted(map(str, Path("/sys/fs/cgroup").glob("*/**/codesieve-*")))
+        identity = identity_of(runtime_dir)
+        containers: list[str] = []
+        if backend_name == "docker":
+            command = ["docker", "ps", "-aq", "--filter", f"label=codesieve.worker={identity}"]
+            containers = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        groups = sorted(map(str, Path("/sys/fs/cgroup").glob(f"*/**/codesieve-{identity}-*")))
         cells = sorted((runtime_dir / "cells").glob("*"))
-        return [containers, groups, cells, Path("/proc/self/mountinfo").read_text(), agents_of(runtime_dir)]
+        mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(runtime_dir) in line]
+        return [containers, groups, cells, mounts, agents_of(runtime_dir)]
 
     before = everything()
     worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=2, slots_per_cell=2)
@@ -426,7 +434,7 @@ async def test_a_limit_that_does_not_hold_stops_the_worker(
 
 
 async def test_a_dead_workers_cells_end_with_it(backend_name: str, runtime_dir: Path) -> None:
-    before = set(agents_of(runtime_dir))
+    before = agents_of(runtime_dir)
     script = f"""
 import asyncio
 from pathlib import Path
@@ -448,9 +456,9 @@ asyncio.run(main())
     )
     assert process.stdout is not None
     await process.stdout.readline()
-    assert set(agents_of(runtime_dir)) - before
+    assert agents_of(runtime_dir) - before
     process.kill()
     await process.wait()
     async with asyncio.timeout(20):
-        while set(agents_of(runtime_dir)) - before:
+        while agents_of(runtime_dir) - before:  # noqa: ASYNC110  (another process's end sets no event)
             await asyncio.sleep(0.05)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 from codesieve.client import (
     AlreadyExists,
@@ -31,6 +33,7 @@ from codesieve.client import (
     Unavailable,
     Verdict,
 )
+from codesieve.client.errors import from_rpc_error
 from codesieve.v1 import job_pb2
 
 QUICK = Retry(give_up_after_seconds=20.0, first_delay_seconds=0.001, longest_delay_seconds=0.01)
@@ -343,3 +346,12 @@ def test_no_server_is_a_clear_line(both: Both) -> None:
 
 def test_a_server_that_is_there_is_ready(fake: Any, both: Both) -> None:
     assert both(fake, lambda client: client.wait_until_ready(10)) is None
+
+
+def test_a_status_that_grpc_aio_has_lost_is_tried_again() -> None:
+    """grpc.aio makes up this status when a write fails before the true one is read."""
+    metadata = grpc.aio.Metadata()
+    made_up = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, metadata, metadata, details="Internal error from Core")
+    honest = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, metadata, metadata, details="the engine fell over")
+    assert type(from_rpc_error(made_up, "here")) is Unavailable
+    assert type(from_rpc_error(honest, "here")) is ServerError

@@ -6,7 +6,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-
 from codesieve.workers.errors import EngineError, EngineRequestRefused, ModelNotFound
 from codesieve.workers.generation.worker import WEIGHT_CALLS, GenerationWorker
 from codesieve.workers.types import Generated, GenerationRequest, WorkFailed

@@ -30,7 +30,7 @@ def test_a_lone_surrogate_in_a_text_does_not_stop_the_message() -> None:
     "body", [b"i\x00", b"x", b"b\x00\x00", b"b\x00\x00\x00\x05abc", b"s\x00\x00\x00\x01\xff", b"f1234567"]
 )
 def test_a_malformed_body_is_a_value_error(body: bytes) -> None:
-    with pytest.raises(ValueError, match="unknown tag|ends early|longer than|decode"):
+    with pytest.raises(ValueError, match=r"unknown tag|ends early|longer than|decode"):
         agent.decode(body)
 
 

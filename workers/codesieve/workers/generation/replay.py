@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 from codesieve.workers.errors import EngineRequestRefused, EngineUnavailable, ModelNotFound
@@ -108,6 +109,6 @@ def _number(record: dict[str, object], field: str) -> float | None:
     value = record.get(field)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{field} must be a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{field} must be a finite number")
     return float(value)

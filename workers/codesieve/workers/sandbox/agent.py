@@ -279,6 +279,14 @@ def child(
     os._exit(own_exit_status(nonce))
 
 
+def owner_of(path: str) -> int:
+    """The user id that owns `path`, -1 if it is gone: another slot's program may remove its own at any time."""
+    try:
+        return os.lstat(path).st_uid
+    except FileNotFoundError:
+        return -1
+
+
 def wipe(uid: int, places: tuple[str, ...]) -> None:
     """Removes all that `uid` owns at the top of `places`, as that user. Runs in a process of its own.
 
@@ -287,8 +295,7 @@ def wipe(uid: int, places: tuple[str, ...]) -> None:
     """
     drop_to(uid)
     for place in places:
-        doomed = [os.path.join(place, name) for name in os.listdir(place)]
-        doomed = [path for path in doomed if os.lstat(path).st_uid == uid]
+        doomed = [path for path in (os.path.join(place, name) for name in os.listdir(place)) if owner_of(path) == uid]
         count = 0
         while doomed:
             path = doomed.pop()
@@ -435,6 +442,7 @@ class Agent:
         self.ticks = os.sysconf("SC_CLK_TCK")
         self.cpus = os.cpu_count() or 1
         self.affinity: set[int] = os.sched_getaffinity(0)
+        self.priority = os.getpriority(os.PRIO_PROCESS, 0)  # Ray's workers, and so their cells, are niced
         self.system_v_closed = system_v_is_closed()
         self.oom_counter = next((path for path in OOM_COUNTERS if oom_kills(path) >= 0), None)
         self.priority_finds_users = self.is_free_by_priority(uid_base + 1) and not self.is_free_by_priority(os.getuid())
@@ -473,7 +481,7 @@ class Agent:
         finally:
             os.setresuid(0, 0, 0)
         # For that moment a process of the slot's user could set our priority and our CPUs.
-        if os.getpriority(os.PRIO_PROCESS, 0) != 0 or os.sched_getaffinity(0) != self.affinity:
+        if os.getpriority(os.PRIO_PROCESS, 0) != self.priority or os.sched_getaffinity(0) != self.affinity:
             raise Dirty("a program changed the agent's priority")
 
     def stop_program(self, slot: Slot, end: int) -> None:
@@ -615,13 +623,10 @@ class Agent:
                 path = os.path.join(place, name)
                 if path in others:
                     continue
-                try:
-                    owner = os.lstat(path).st_uid
-                except FileNotFoundError:
-                    continue  # another slot's program removed its own
+                owner = owner_of(path)
                 if owner == slot.uid:
                     return True
-                if owner not in users:
+                if owner not in users and owner != -1:
                     raise Dirty(f"a file of user {owner} lies in {place}")
         return False
 

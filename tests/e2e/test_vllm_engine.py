@@ -1,0 +1,172 @@
+"""vLLM with the small real model: what only a sampling engine can be held to."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from codesieve.workers.errors import EngineError, EngineRequestRefused
+from codesieve.workers.generation import models
+from codesieve.workers.generation.vllm import VllmEngine
+from codesieve.workers.types import FinishReason, GenerationRequest
+
+pytestmark = pytest.mark.vllm
+
+PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
+
+
+def request(index: int, **changes: Any) -> GenerationRequest:
+    made = GenerationRequest(f"w{index}", "P/0", PROMPT, 0.8, index, seed=index, max_tokens=24)
+    return dataclasses.replace(made, **changes)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[VllmEngine]:
+    made = VllmEngine(models.resolve("smollm2"))
+    asyncio.run(made.start())
+    yield made
+    asyncio.run(made.stop())
+
+
+async def _unfinished(engine: VllmEngine) -> int:
+    """How many requests vLLM itself still holds."""
+    return int(await engine._running().call(lambda llm: llm.get_num_unfinished_requests()))
+
+
+async def test_max_tokens_ends_a_sample_and_says_so(engine: VllmEngine) -> None:
+    generated = await engine.generate(request(0, max_tokens=5, stop=()))
+    assert (generated.token_count, generated.finish_reason) == (5, FinishReason.LENGTH)
+
+
+async def test_a_stop_sequence_ends_a_sample_and_is_not_in_it(engine: VllmEngine) -> None:
+    free = await engine.generate(request(0, temperature=0.0, stop=()))
+    assert b"return" in free.completion
+    stopped = await engine.generate(request(0, temperature=0.0, stop=("return",)))
+    assert stopped.completion == free.completion.partition(b"return")[0]
+    assert stopped.finish_reason is FinishReason.STOP
+
+
+async def test_temperature_zero_is_greedy_whatever_the_seed(engine: VllmEngine) -> None:
+    greedy = await asyncio.gather(*(engine.generate(request(seed, temperature=0.0)) for seed in range(3)))
+    assert len({generated.completion for generated in greedy}) == 1
+    warm = await asyncio.gather(*(engine.generate(request(seed, temperature=1.0)) for seed in range(3)))
+    assert len({generated.completion for generated in warm}) > 1
+
+
+async def test_a_short_sample_does_not_wait_for_a_long_one(engine: VllmEngine) -> None:
+    finished: list[str] = []
+
+    async def generate(made: GenerationRequest) -> None:
+        finished.append((await engine.generate(made)).work_id)
+
+    lengths = {"long": 60, "short": 2, "middle": 20}
+    await asyncio.gather(
+        *(generate(request(0, work_id=name, max_tokens=tokens, stop=())) for name, tokens in lengths.items())
+    )
+    assert finished == ["short", "middle", "long"]
+
+
+async def test_cancelling_frees_the_engine(engine: VllmEngine) -> None:
+    tasks = [asyncio.create_task(engine.generate(request(i, max_tokens=1500, stop=()))) for i in range(4)]
+    await engine.generate(request(9, max_tokens=1))
+    assert await _unfinished(engine) == 4
+    for task in tasks:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+    assert await _unfinished(engine) == 0
+
+
+async def test_more_prompts_than_one_step_takes_are_all_sampled(engine: VllmEngine) -> None:
+    # Together more tokens than a step's budget: taken in parts, a seeded one would kill vLLM 0.32 on a CPU.
+    made = [request(i, prompt=f"# {i}\n" + "x = 1\n" * 300, max_tokens=1) for i in range(4)]
+    assert [generated.work_id for generated in await asyncio.gather(*map(engine.generate, made))] == [
+        one.work_id for one in made
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"prompt": ""}, "empty"),
+        ({"prompt": "x = 1\n" * 20_000}, "maximum"),
+        ({"temperature": -1.0}, "temperature"),
+        ({"max_tokens": 0}, "max_tokens"),
+    ],
+)
+async def test_a_bad_request_is_refused_and_the_next_is_served(
+    engine: VllmEngine, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(EngineRequestRefused, match=says):
+        await engine.generate(request(0, **changes))
+    assert (await engine.generate(request(0, max_tokens=2))).completion
+
+
+async def test_weight_updates_are_refused_without_a_gpu(engine: VllmEngine) -> None:
+    if not engine._on_cpu:
+        pytest.skip("this is vLLM's GPU build")
+    with pytest.raises(EngineRequestRefused, match="on a GPU only"):
+        await engine.init_weight_transfer({"init_info": {}})
+    with pytest.raises(EngineRequestRefused, match="the options are master where init_info are taken"):
+        await engine.init_weight_transfer({"master": "here"})
+
+
+LIFE = """
+import asyncio, os, sys, threading
+from codesieve.workers.errors import EngineError
+from codesieve.workers.generation import models
+from codesieve.workers.generation.vllm import VllmEngine
+from codesieve.workers.types import GenerationRequest
+
+def request(i, n): return GenerationRequest(f"w{i}", "P", "def f():", 0.8, i, seed=i, max_tokens=n, stop=())
+
+def children():
+    return [p for t in os.listdir("/proc/self/task") for p in open(f"/proc/self/task/{t}/children").read().split()]
+
+async def main():
+    engine = VllmEngine(models.resolve("smollm2"))
+    await engine.start()
+    waiting = [asyncio.create_task(engine.generate(request(i, 1000))) for i in range(3)]
+    await engine.generate(request(9, 2))
+    await engine.stop()
+    print([type(e).__name__ for e in await asyncio.gather(*waiting, return_exceptions=True)])
+
+    await engine.start()
+    waiting = [asyncio.create_task(engine.generate(request(i, 1000))) for i in range(3)]
+    await engine.generate(request(9, 2))
+    def break_it(llm):
+        def step(): raise RuntimeError("the core died")
+        llm.step = step
+    await engine._thread.call(break_it)
+    print([str(e) for e in await asyncio.gather(*waiting, return_exceptions=True)])
+    try: await engine.generate(request(1, 1))
+    except EngineError as e: print(e)
+    await engine.stop()
+    print([t.name for t in threading.enumerate() if t.name == "codesieve-vllm"], children())
+
+asyncio.run(main())
+"""
+
+
+def test_what_is_in_flight_fails_when_the_engine_ends_and_nothing_is_left() -> None:
+    done = subprocess.run([sys.executable, "-c", LIFE], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "['EngineError', 'EngineError', 'EngineError']",
+        "['RuntimeError: the core died', 'RuntimeError: the core died', 'RuntimeError: the core died']",
+        "RuntimeError: the core died",
+        "[] []",
+    ]
+
+
+async def test_a_model_that_cannot_be_loaded_is_said(tmp_path_factory: pytest.TempPathFactory) -> None:
+    broken = tmp_path_factory.mktemp("broken")
+    (broken / "config.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(EngineError, match="no-such-model") as raised:
+        await VllmEngine(broken).start()
+    assert "\n" not in raised.value.message
