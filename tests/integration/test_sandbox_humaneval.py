@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
 from codesieve.workers.types import Judgement, Limits, Problem, Program, Verdict

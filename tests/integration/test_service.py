@@ -11,6 +11,11 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import CollectorRegistry, generate_latest
+
 from codesieve.server import datasets
 from codesieve.server.factories import generation_worker, sandbox_worker
 from codesieve.server.front import SERVICES, FrontEnd
@@ -19,10 +24,6 @@ from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
 from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
 from codesieve.workers.types import Judgement, Program
-from google.rpc import error_details_pb2, status_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from prometheus_client import CollectorRegistry, generate_latest
 
 pytestmark = pytest.mark.namespaces
 
@@ -176,10 +177,14 @@ async def test_items_before_a_wrong_one_are_answered_first(house: House) -> None
             yield judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id=str(i), problem_id="square", completion=RIGHT))
         yield judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id="3", problem_id="unknown", completion=RIGHT))
 
-    answered = []
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    answered: list[str] = []
+
+    async def read() -> None:
         async for answer in house.judge.Judge(requests()):
             answered.append(answer.id)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await read()
     assert sorted(answered) == ["0", "1", "2"]
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert details(refused.value)["BadRequest"].field_violations[0].field == "items[3].problem_id"

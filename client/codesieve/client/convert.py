@@ -6,10 +6,11 @@ import datetime
 import enum
 from typing import TYPE_CHECKING, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
+
 from codesieve.client import types
 from codesieve.client.errors import ServerError
 from codesieve.v1 import job_pb2, judge_pb2, model_pb2, types_pb2
-from google.protobuf.duration_pb2 import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import grpc
-    from codesieve.client.types import RunResult
     from google.protobuf.message import Message
+
+    from codesieve.client.types import RunResult
 
 
 class CodesieveError(Exception):
@@ -130,8 +131,9 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> CodesieveError:
 def _details(metadata: object) -> tuple[str, tuple[tuple[str, str], ...], float | None]:
     """What the trailer's google.rpc.Status says: (reason, violations, retry_after in seconds)."""
     # Only an error needs these, and an import of the SDK shouldn't pay for them.
-    from codesieve.v1 import status_pb2
     from google.protobuf.message import DecodeError
+
+    from codesieve.v1 import status_pb2
 
     reason = ""
     violations: list[tuple[str, str]] = []

@@ -80,11 +80,7 @@ def create_job(
         most = max(collections.Counter((each.problem_id, each.temperature) for each in samples).values(), default=0)
         if not wrong:
             job.recorded.samples.extend(convert.recorded_sample(each) for each in samples)
-    for place, each in enumerate(k):
-        if each < 1:
-            wrong.append((f"job.k[{place}]", f"must be at least 1, not {each}"))
-        elif each > most > 0:
-            wrong.append((f"job.k[{place}]", f"is {each}, but there are at most {most} samples per problem"))
+    wrong += _wrong_ks(k, most)
     if wrong:
         raise invalid(wrong)
     job.problems.CopyFrom(convert.problem_source(problems, limit))
@@ -125,8 +121,18 @@ def wrong_completion(completion: bytes) -> str | None:
     return f"is {size(len(completion))}; at most {size(MAX_COMPLETION_BYTES)} is taken"
 
 
+def _wrong_ks(k: Sequence[int], most: int) -> list[tuple[str, str]]:
+    wrong = []
+    for place, each in enumerate(k):
+        if each < 1:
+            wrong.append((f"job.k[{place}]", f"must be at least 1, not {each}"))
+        elif each > most > 0:
+            wrong.append((f"job.k[{place}]", f"is {each}, but there are at most {most} samples per problem"))
+    return wrong
+
+
 def _k_in_range(k: Sequence[int]) -> list[int]:
-    return [each for each in k if 1 <= each < 2**31]
+    return [each for each in k if -(2**31) <= each < 2**31]
 
 
 def _wrong_generation(generation: Generation) -> list[tuple[str, str]]:

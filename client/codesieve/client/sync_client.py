@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
+
 from codesieve.client import convert, flows, requests, types
 from codesieve.client.channel import DEFAULT_TARGET, OPTIONS, Stubs, no_answer
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error

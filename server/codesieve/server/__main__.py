@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from prometheus_client import CollectorRegistry, start_http_server
+
 from codesieve.server.errors import ServiceError
 from codesieve.server.factories import generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
@@ -32,7 +34,6 @@ from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_name
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
 from codesieve.workers.types import Judgement, Program
-from prometheus_client import CollectorRegistry, start_http_server
 
 log = logging.getLogger("codesieve.server")
 

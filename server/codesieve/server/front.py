@@ -11,6 +11,9 @@ import logging
 import time
 
 import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.store import MemoryStore
 from codesieve.server.metrics import Metrics
@@ -19,8 +22,6 @@ from codesieve.server.pools import Pool
 from codesieve.server.service import JobService, JudgeService, ModelService
 from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc
 from codesieve.workers.types import Judgement, Program
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,11 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
-from codesieve.server import errors
-from codesieve.server.metrics import Metrics
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
+
+from codesieve.server import errors
+from codesieve.server.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
 from codesieve.server.jobs.model import JobState
 from codesieve.workers.types import Judgement, WorkFailed
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 

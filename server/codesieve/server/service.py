@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
+
 from codesieve.server.convert import answers, requests
 from codesieve.server.errors import Draining, InvalidRequest, Violation
 from codesieve.server.interceptors import rpc

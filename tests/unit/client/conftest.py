@@ -16,9 +16,10 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
+
+from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

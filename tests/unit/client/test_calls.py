@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+
 from codesieve.client import (
     AlreadyExists,
     AsyncClient,

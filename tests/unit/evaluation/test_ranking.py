@@ -7,6 +7,7 @@ import math
 import random
 
 import pytest
+
 from codesieve.server.evaluation.ranking import rank
 from codesieve.server.evaluation.sample import ScoredSample
 

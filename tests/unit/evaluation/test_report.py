@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from codesieve.server.evaluation import passk, ranking, report
 from codesieve.server.evaluation.report import ScoredSample
 from codesieve.v1 import job_pb2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from codesieve.workers.errors import ModelNotFound
 from codesieve.workers.generation.choose import engine_for, engine_name, model_id
 

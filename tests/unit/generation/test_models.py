@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from codesieve.workers.errors import ModelNotFound
 from codesieve.workers.generation import models
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from codesieve.workers.errors import EngineRequestRefused, EngineUnavailable, ModelNotFound
 from codesieve.workers.generation.replay import ReplayEngine
 from codesieve.workers.types import GenerationRequest

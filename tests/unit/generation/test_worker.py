@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 from codesieve.workers.errors import EngineError, EngineRequestRefused, ModelNotFound
 from codesieve.workers.generation.worker import WEIGHT_CALLS, GenerationWorker
 from codesieve.workers.types import Generated, GenerationRequest, WorkFailed
@@ -31,7 +32,7 @@ async def test_every_request_is_answered_once(source: str) -> None:
     while len(answers) < 3:
         answers.update({answer.work_id: answer for answer in await worker.collect(5)})
     await worker.stop()
-    assert [answers[f"w{i}"].completion for i in range(2)] == [b"a", b"b"]
+    assert [answers["w0"], answers["w1"]] == [Generated("w0", b"a"), Generated("w1", b"b")]
     refused = answers["w2"]
     assert isinstance(refused, WorkFailed)
     assert (refused.reason, refused.retryable) == ("ENGINE_REQUEST_REFUSED", False)

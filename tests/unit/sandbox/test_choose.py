@@ -6,6 +6,7 @@ import gc
 from typing import TYPE_CHECKING
 
 import pytest
+
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox import choose
 from codesieve.workers.sandbox.choose import choose_backend

@@ -6,6 +6,7 @@ import dataclasses
 import signal
 
 import pytest
+
 from codesieve.workers.errors import CellLost
 from codesieve.workers.sandbox import agent
 from codesieve.workers.sandbox.judge import Execution, assemble, judge

@@ -6,6 +6,7 @@ import asyncio
 from typing import cast
 
 import pytest
+
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.pool import CellPool

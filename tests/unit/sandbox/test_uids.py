@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox.namespaces import subordinate_range
 from codesieve.workers.sandbox.uids import (

@@ -6,13 +6,14 @@ import dataclasses
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
+
 from codesieve.server.convert import answers, requests
 from codesieve.server.errors import InvalidRequest, PreconditionFailed
 from codesieve.server.models import ModelRegistry
 from codesieve.server.options import address, fail_on_unknown
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
 from codesieve.workers.types import CODEX_STOP, Integrity, Judgement, Limits, Verdict, WorkFailed
-from google.protobuf import json_format
 
 PROBLEM = {"problemId": "p/0", "prompt": "", "entryPoint": "f", "checkFunction": "Y2hlY2s="}
 
@@ -62,6 +63,10 @@ def generation(**changes: Any) -> dict[str, Any]:
     return {"temperatures": [0.2], "samplesPerProblem": 2, **changes}
 
 
+def inline(**changes: Any) -> dict[str, Any]:
+    return {"problems": {"inline": {"problems": [PROBLEM | changes]}}}
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -80,8 +85,8 @@ def generation(**changes: Any) -> dict[str, Any]:
         ({"problems": {"dataset": "humanevil"}}, "job.problems.dataset"),
         ({"problems": {"dataset": "humaneval", "limit": -1}}, "job.problems.limit"),
         ({"problems": {"inline": {"problems": [PROBLEM, PROBLEM]}}}, "job.problems.inline.problems[1].problem_id"),
-        ({"problems": {"inline": {"problems": [PROBLEM | {"entryPoint": "a b"}]}}}, "job.problems.inline.problems[0].entry_point"),
-        ({"problems": {"inline": {"problems": [PROBLEM | {"prompt": "/w=="}]}}}, "job.problems.inline.problems[0].prompt"),
+        (inline(entryPoint="a b"), "job.problems.inline.problems[0].entry_point"),
+        (inline(prompt="/w=="), "job.problems.inline.problems[0].prompt"),
         ({"recorded": {}}, "job.recorded.samples"),
         ({"recorded": {"samples": [{"problemId": "p/0"}]}}, "job.recorded.samples[0].completion"),
         ({"recorded": {"samples": [{"problemId": "p/9", "completion": ""}]}}, "job.recorded.samples[0].problem_id"),

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
+
 from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, Overloaded, PreconditionFailed
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.model import (
@@ -45,7 +47,6 @@ from codesieve.workers.types import (
     WorkFailed,
 )
 from codesieve.workers.worker import TaskWorker
-from prometheus_client import CollectorRegistry
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 PROBLEMS = tuple(Problem(f"p/{i}", f"def f{i}():\n", f"f{i}", "def check(candidate): pass") for i in range(3))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+
 from codesieve.server import pools
 from codesieve.server.pools import Pool, fair_share, pause_before_restart
 from codesieve.workers.errors import CellLost, SandboxUnavailable, WorkerLost

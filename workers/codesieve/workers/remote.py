@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import ray
 import ray.exceptions
+
 from codesieve.workers.errors import WorkerError, WorkerLost
 from codesieve.workers.types import WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker

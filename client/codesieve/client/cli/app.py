@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 import click
+
 from codesieve.client import errors
 from codesieve.client.cli import evaluate, jobs, operate, run_command
 from codesieve.client.cli.common import CliError

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
 from codesieve.client import files, requests, types
 from codesieve.client.channel import DEFAULT_TARGET
 from codesieve.client.cli import show

@@ -94,7 +94,9 @@ class EmbeddedServer:
                 message = f"the server can't start: {told.get('error')}"
                 raise PreconditionFailed(message) if told.get("exit") == 2 else ServerStopped(f"{message}; {self.see}")
             if ended:
-                raise ServerStopped(self.died() or "")
+                lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
+                last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+                raise ServerStopped(f"{self.died()}, and it ends with: {last[:300]}")
             time.sleep(POLL_SECONDS)
         raise ServerStopped(f"the server was not ready after {START_SECONDS:g} s; {self.see}")
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+
 from codesieve.client import files, requests
 from codesieve.client.cli import common, results, show
 

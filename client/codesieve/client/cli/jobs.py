@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+
 from codesieve.client import types
 from codesieve.client.cli import common, results, show
 

@@ -23,6 +23,7 @@ def summary(result: types.RunResult, written: dict[str, str]) -> Row:
         "problems": len({each.problem_id for each in result.samples}),
         "samples": len(result.samples),
         "verdicts": dict(collections.Counter(each.verdict.value for each in judged if each.verdict is not None)),
+        "integrity": dict(collections.Counter(each.integrity.value for each in judged if each.integrity is not None)),
         "unjudged": sum(each.unjudged is not None for each in judged) + len(result.unmade),
         **report(result.report),
         "files": written,

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import click
+
 from codesieve.client import requests
 from codesieve.client.cli import common, results, show
 from codesieve.client.sync_client import Client

@@ -13,18 +13,21 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
-from codesieve.client import types
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from codesieve.client import types
+
 # C0 but for newline and tab, DEL, C1, what changes the direction or the lines of text unseen, and lone surrogates.
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 MAX_SHOWN_LINES = 40
+WIDE = 200
+MAX_REASONS = 5
 
 
 def printable(text: str) -> str:
@@ -35,6 +38,17 @@ def printable(text: str) -> str:
 def safe(text: str) -> Text:
     """For rich: printable, and no markup."""
     return Text(printable(text))
+
+
+def stdout() -> Console:
+    """The console that results go to. A pipe or a file is as wide as it needs."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def count(number: int, what: str) -> str:
+    """A number of things, for people."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def waiting(what: str) -> AbstractContextManager[object]:
@@ -81,15 +95,15 @@ class JobBar:
                 self._generated += 1
             case types.SampleJudged(judgement=judgement):
                 self._verdicts["unjudged" if judgement.verdict is None else judgement.verdict.value] += 1
-                note = ", ".join(f"{count} {name}" for name, count in self._verdicts.most_common(3))
+                note = ", ".join(f"{number} {name}" for name, number in self._verdicts.most_common(3))
                 self._bar.update(self._task, advance=1, note=f"{self._generated} made; {note}")
 
 
 def result(result: types.RunResult, written: Sequence[str]) -> None:
     """A job's figures, one solved sample, and the files."""
-    console = Console(highlight=False)
+    console = stdout()
     problems = len({each.problem_id for each in result.samples})
-    console.print(safe(f"{result.job.name}: {len(result.samples)} samples of {problems} problems"))
+    console.print(safe(f"{result.job.name}: {count(len(result.samples), 'sample')} of {count(problems, 'problem')}"))
     if result.report is not None:
         report(console, result.report)
     verdicts(console, [each.judgement for each in result.samples if each.judgement is not None], result.unmade)
@@ -113,8 +127,8 @@ def report(console: Console, value: types.Report) -> None:
     """pass@k and ranking by temperature, and how the judging went."""
     ks = sorted({each.k for one in value.temperatures for each in one.pass_at_k})
     table = Table(caption="95 % confidence intervals in brackets; the last four pick one sample of each problem")
-    table.add_column("temperature")
-    for name in ["samples", *(f"pass@{k}" for k in ks), "mean logprob", "sum logprob", "random", "oracle"]:
+    table.add_column("temp.")
+    for name in ["samples", *(f"pass@{k}" for k in ks), "mean logp", "sum logp", "random", "oracle"]:
         table.add_column(name, justify="right")
     for one in value.temperatures:
         by_k = {each.k: each for each in one.pass_at_k}
@@ -148,17 +162,27 @@ def verdicts(
     """How many of each verdict, and plainly how many samples have none, with the reasons."""
     counts = Counter(each.verdict.value for each in judgements if each.verdict is not None)
     if counts:
-        console.print(safe("verdicts: " + ", ".join(f"{count} {name}" for name, count in counts.most_common())))
+        console.print(safe("verdicts: " + ", ".join(f"{n} {name}" for name, n in counts.most_common())))
+    shared = sum(each.integrity is types.Integrity.SHARED for each in judgements)
+    if shared:
+        what = "was" if shared == 1 else "were"
+        console.print(
+            safe(f"{count(shared, 'program')} {what} judged in one process with the tests and could forge it")
+        )
     lost = [each.unjudged for each in judgements if each.unjudged is not None] + [each for _, each in unmade]
     if lost:
-        console.print(safe(f"{len(lost)} samples have no verdict and count in no figure:"), style="bold red")
-        for (reason, message), count in Counter((each.reason, each.message) for each in lost).most_common(5):
-            console.print(safe(f"  {count} x {reason}: {message}"))
+        have = "has" if len(lost) == 1 else "have"
+        console.print(safe(f"{count(len(lost), 'sample')} {have} no verdict and count in no figure:"), style="bold red")
+        reasons = Counter((each.reason, each.message) for each in lost).most_common()
+        for (reason, message), number in reasons[:MAX_REASONS]:
+            console.print(safe(f"  {number} x {reason}: {message}"), soft_wrap=True)
+        if len(reasons) > MAX_REASONS:
+            console.print(f"  and {count(len(reasons) - MAX_REASONS, 'reason')} more, in results.jsonl")
 
 
 def job(value: types.Job) -> None:
     """One job."""
-    console = Console(highlight=False)
+    console = stdout()
     table = Table(show_header=False, box=None)
     for name, text in (
         ("job", value.name),
@@ -179,11 +203,15 @@ def job(value: types.Job) -> None:
 
 def jobs(values: Sequence[types.Job]) -> None:
     """A table of jobs."""
-    table = Table("job", "state", "created", "model", "progress")
+    table = Table()
+    # An id that was cut short could not be asked for.
+    table.add_column("job", min_width=max((len(each.job_id) for each in values), default=0), overflow="fold")
+    for name in ("state", "created", "model", "progress"):
+        table.add_column(name)
     for value in values:
         cells = (value.job_id, value.state.value, _time(value.create_time), value.model, _progress(value.progress))
         table.add_row(*(safe(each) for each in cells))
-    Console(highlight=False).print(table)
+    stdout().print(table)
 
 
 def models(values: Sequence[types.Model]) -> None:
@@ -192,7 +220,7 @@ def models(values: Sequence[types.Model]) -> None:
     for value in values:
         name = value.name.removeprefix("models/")
         table.add_row(*(safe(each) for each in (name, value.state, value.engine, str(value.workers), value.source)))
-    Console(highlight=False).print(table)
+    stdout().print(table)
 
 
 def event(value: types.Event) -> None:
@@ -207,7 +235,7 @@ def event(value: types.Event) -> None:
                 what = f"{sample_id} has no verdict ({judgement.unjudged.reason}: {judgement.unjudged.message})"
             else:
                 what = f"{sample_id} {judgement.verdict}" + (f": {judgement.detail}" if judgement.detail else "")
-    Console(highlight=False).print(safe(f"{value.sequence:>6} {what}"), soft_wrap=True)
+    stdout().print(safe(f"{value.sequence:>6} {what}"), soft_wrap=True)
 
 
 def _time(value: object) -> str:

@@ -6,6 +6,9 @@ import base64
 import datetime
 from collections.abc import Sequence
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from codesieve.server.evaluation.report import TemperatureReport
 from codesieve.server.jobs.model import (
     GenerationSpec,
@@ -19,8 +22,6 @@ from codesieve.server.jobs.model import (
 from codesieve.server.models import Model
 from codesieve.v1 import job_pb2, model_pb2, types_pb2
 from codesieve.workers.types import Judgement, Limits, Sample, WorkFailed
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 
 def job(value: Job) -> job_pb2.Job:

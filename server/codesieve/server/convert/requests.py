@@ -14,6 +14,8 @@ import re
 import uuid
 from collections.abc import Sequence
 
+from google.protobuf.duration_pb2 import Duration
+
 from codesieve.server import datasets
 from codesieve.server.errors import InvalidRequest, PreconditionFailed, Violation
 from codesieve.server.evaluation.report import default_ks
@@ -21,7 +23,6 @@ from codesieve.server.jobs.model import GenerationSpec, JobSpec, sample_id
 from codesieve.server.models import ModelRegistry
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
 from codesieve.workers.types import CODEX_STOP, FinishReason, Limits, Problem, Sample
-from google.protobuf.duration_pb2 import Duration
 
 MAX_VIOLATIONS = 100
 MAX_TEXT_BYTES = 2**20

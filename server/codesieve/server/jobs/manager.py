@@ -142,15 +142,12 @@ class JobManager:
         except Exception as error:
             log.exception("job %s failed", job.job_id)
             failure = Failure("INTERNAL", f"{type(error).__name__}: {error}")
-        await self._move(
-            dataclasses.replace(
-                record.job,
-                progress=record.progress(),
-                failure=failure,
-                report=None if record.job.state is JobState.PENDING else record.report(self._sandbox),
-            ),
-            state,
-        )
+        report = None
+        if record.job.state is not JobState.PENDING:
+            # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
+            report = await asyncio.to_thread(record.report, self._sandbox)
+        ended = dataclasses.replace(record.job, progress=record.progress(), failure=failure, report=report)
+        await self._move(ended, state)
 
     async def _keep_progress(self, record: _Record) -> None:
         await self._store.update(dataclasses.replace(record.job, progress=record.progress()))

@@ -107,7 +107,9 @@ def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, Gene
                     GenerationRequest(
                         work_id=f"{job_id}/{name}",
                         problem_id=problem.problem_id,
-                        prompt=problem.prompt,
+                        # Tokenizers join a line's end with what follows, so a prompt that ends with one asks for an
+                        # unlikely continuation: the small model gave nothing at all for most of HumanEval.
+                        prompt=problem.prompt.rstrip(),
                         temperature=temperature,
                         index=index,
                         seed=int.from_bytes(digest[:4], "big"),

@@ -30,7 +30,7 @@ class Engine(Protocol):
 
 
 class TakesWeights(Protocol):
-    """An engine whose weights can be replaced while it serves: the calls of vLLM's RL API, with its options as plain data."""
+    """An engine whose weights can be replaced while it serves: vLLM's RL API, with its options as plain data."""
 
     async def init_weight_transfer(self, options: dict[str, object]) -> None: ...
     async def start_weight_update(self, options: dict[str, object]) -> None: ...

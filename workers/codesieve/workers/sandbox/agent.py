@@ -64,6 +64,7 @@ KEPT_OUTPUT = 64 * 1024
 MAX_FRAME = 64 * 2**20
 MAX_REPORT = 16 * 1024
 MAX_FILES = 256
+COMPILED = "/tmp/agent.pyc"
 KILL_TRIES_SECONDS = 10.0
 OOM_COUNTERS = ("/oom_counter", "/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 # What programs import most, so that a fork finds it loaded. hashlib and datetime cost more in every fork than they save.
@@ -712,7 +713,6 @@ def main(arguments: list[str]) -> None:
     where, uid_base, slots = arguments[0], int(arguments[1]), int(arguments[2])
     if where.startswith("fd:"):
         host = socket.socket(fileno=int(where[3:]))
-        host.set_inheritable(False)
     else:
         host = socket.socket(socket.AF_UNIX)
         host.connect(where)
@@ -724,7 +724,7 @@ def main(arguments: list[str]) -> None:
                 continue  # a smaller Python; programs that need it will say so
         os.environ.clear()
         os.environ.update(PATH="/usr/local/bin:/usr/bin:/bin", LANG="C.UTF-8")
-        sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
+        sys.path[:] = [path for path in sys.path if path != os.path.dirname(COMPILED)]
         sys.argv[:] = [""]
         agent = Agent(host, uid_base, slots)
         import resource  # noqa: F401  (loaded before the first fork)
@@ -740,5 +740,16 @@ def main(arguments: list[str]) -> None:
     os._exit(0)
 
 
+def restart_compiled(arguments: list[str]) -> None:
+    """Becomes the same agent run from byte code: compiling it leaves megabytes that every fork would pay for."""
+    import py_compile
+
+    py_compile.compile(__file__, COMPILED, doraise=True)
+    os.execv(sys.executable, [sys.executable, "-s", "-B", COMPILED, *arguments])
+
+
 if __name__ == "__main__":
+    if __file__ != COMPILED:
+        restart_compiled(sys.argv[1:])
+    os.unlink(COMPILED)
     main(sys.argv[1:])

@@ -55,7 +55,7 @@ class DockerBackend:
         self._client: Any = None
         self._identity = ""
         self._blocks: UidBlocks | None = None
-        self._cells: set[Cell] = set()
+        self._cells: dict[str, Cell] = {}
 
     async def start(self) -> str:
         return await asyncio.to_thread(self._start)
@@ -109,13 +109,18 @@ class DockerBackend:
                 await asyncio.to_thread(remove, container)
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
             block.release()
-            self._cells.difference_update([cell for cell in self._cells if cell.name == name])
+            self._cells.pop(name, None)
 
         name = f"cell {block.index} (docker)"
         with socket.socket(socket.AF_UNIX) as listener:
             try:
                 prepare_directory(directory, listener)
-                container = await asyncio.to_thread(self._run_container, spec, block, directory)
+                creating = asyncio.create_task(asyncio.to_thread(self._run_container, spec, block, directory))
+                try:
+                    container = await asyncio.shield(creating)
+                except asyncio.CancelledError:
+                    container = await creating  # the engine makes it all the same, and then it has to go
+                    raise
                 connection = await self._accept(listener, container)
                 # The programs in the cell must find no way to the host.
                 (directory / "socket").unlink()
@@ -124,7 +129,7 @@ class DockerBackend:
                 if block.lock >= 0:
                     await tear_down()
                 raise
-        self._cells.add(cell)
+        self._cells[name] = cell
         return cell
 
     def _run_container(self, spec: CellSpec, block: UidBlock, directory: Path) -> Any:
@@ -177,7 +182,7 @@ class DockerBackend:
         return connection
 
     async def stop(self) -> None:
-        await asyncio.gather(*(cell.destroy() for cell in tuple(self._cells)))
+        await asyncio.gather(*(cell.destroy() for cell in tuple(self._cells.values())))
         if self._client is not None:
             await asyncio.to_thread(self._client.close)
             self._client = None

@@ -22,7 +22,7 @@ from codesieve.workers.errors import SandboxUnavailable
 
 PREFIX = PurePosixPath("/usr/local")
 """Where the interpreter lies in a cell."""
-LAYOUT = 2
+LAYOUT = 3
 """Goes up when `prepare_root` lays the same files out in another way."""
 LEFT_OUT = {
     "site-packages",
@@ -131,6 +131,8 @@ def prepare_root(runtime_dir: Path) -> Path:
             place = making / target.relative_to("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
+            # Python believes its byte code only while the source is as old as it was.
+            os.utime(place, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
         for folder, folders, names in os.walk(making):
             for name in folders:
                 os.chmod(Path(folder, name), 0o755)

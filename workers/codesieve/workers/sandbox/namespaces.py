@@ -35,7 +35,7 @@ class NamespaceBackend:
         self._root = Path()
         self._blocks: UidBlocks | None = None
         self._groups = Groups("")
-        self._cells: set[Cell] = set()
+        self._cells: dict[str, Cell] = {}
 
     async def start(self) -> str:
         if not sys.platform.startswith("linux"):
@@ -78,7 +78,9 @@ class NamespaceBackend:
 
     async def _launch(self, spec: CellSpec, block: UidBlock) -> Cell:
         group = self._groups.make(block.index, spec)
+        name = f"cell {block.index} (namespaces)"
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         request = {
             "root": str(self._root),
             "agent_directory": str(self._runtime_dir / "agent"),
@@ -91,20 +93,26 @@ class NamespaceBackend:
             "socket": theirs.fileno(),
             "lock": block.lock,
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            launcher.__file__,
-            json.dumps(request),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=(theirs.fileno(), block.lock),
-        )
-        theirs.close()
-        # The agent inherits stderr: it is read to its end, or a chatty one would block.
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                launcher.__file__,
+                json.dumps(request),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(theirs.fileno(), block.lock),
+            )
+        except BaseException:
+            ours.close()
+            await group.remove()
+            raise
+        finally:
+            theirs.close()
         assert process.stderr is not None
+        # The agent inherits stderr: it is read to its end, or a chatty one would block.
         said = asyncio.create_task(process.stderr.read())
 
         async def tear_down() -> None:
@@ -114,10 +122,8 @@ class NamespaceBackend:
             await asyncio.wait([said])
             await group.remove()
             block.release()
-            self._cells.difference_update([cell for cell in self._cells if cell.name == name])
+            self._cells.pop(name, None)
 
-        name = f"cell {block.index} (namespaces)"
-        ours.setblocking(False)
         try:
             cell = await Cell.connect(ours, name, spec.slots, tear_down)
         except SandboxUnavailable as error:
@@ -125,11 +131,11 @@ class NamespaceBackend:
             if why:
                 raise SandboxUnavailable(f"a namespace cell can't be made: {why}; {MEND}") from None
             raise error from None
-        self._cells.add(cell)
+        self._cells[name] = cell
         return cell
 
     async def stop(self) -> None:
-        await asyncio.gather(*(cell.destroy() for cell in tuple(self._cells)))
+        await asyncio.gather(*(cell.destroy() for cell in tuple(self._cells.values())))
 
 
 def subordinate_range(subuid: str, subgid: str, uid: int) -> UidRange:

@@ -1,0 +1,123 @@
+"""The real thing, from the command line to the cell: front end, Ray, engine, sandbox, each in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesieve.client import Client
+from codesieve.server import datasets
+
+COMMAND = [sys.executable, "-m", "codesieve.client.cli"]
+START_SECONDS = 120
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=280
+    )
+
+
+@pytest.mark.vllm
+@pytest.mark.namespaces
+def test_the_real_model_is_sampled_judged_and_scored(tmp_path: Path) -> None:
+    done = run(
+        *("run", "humaneval", "--model", "smollm2", "--limit", "3", "-n", "2", "-t", "0.2", "-t", "0.8"),
+        *("-k", "1,2", "--max-tokens", "48", "--seed", "7", "--sandbox", "namespaces", "--json", "--out", "out"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["problems"], result["samples"], result["unjudged"]) == (3, 12, 0)
+    assert sum(result["verdicts"].values()) == 12
+    assert set(result["pass_at_k"]) == {"0.2", "0.8"}
+    assert set(result["pass_at_k"]["0.8"]) == {"1", "2"}
+    assert result["judge"]["sandbox"] == "namespaces"
+    samples = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) == 12
+    assert all(sample["token_count"] > 0 and sample["cumulative_logprob"] < 0 for sample in samples)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    announcement = tmp_path / "announcement"
+    command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
+    command += ["--sandbox", "namespaces", "--announce", str(announcement), "--exit-with-parent"]
+    with (tmp_path / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(announcement.exists, START_SECONDS)
+        yield json.loads(announcement.read_text())["listen"], process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, (tmp_path / "server.log").read_text()
+        assert not descendants_of_session(process.pid)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it didn't come to pass"
+        time.sleep(0.05)
+
+
+def processes() -> Iterator[tuple[int, str, int]]:
+    """Pid, command line and session of every process."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            yield int(entry.name), command, session
+
+
+def descendants_of_session(session: int) -> list[str]:
+    return [command for _, command, its in processes() if its == session]
+
+
+def pids_of(text: str) -> list[int]:
+    return [pid for pid, command, _ in processes() if text in command]
+
+
+@pytest.mark.namespaces
+def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
+    server: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    address, _ = server
+    problems = datasets.load("humaneval")
+    samples: list[dict[str, Any]] = [
+        {"task_id": problem.problem_id, "completion": problem.canonical_solution}
+        for _ in range(6)
+        for problem in problems
+    ]
+    killed: list[int] = []
+
+    def on_event(event: Any) -> None:
+        if len(killed) == 0 and event.sequence > 200:
+            killed.extend(pids_of("codesieve/agent.py"))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+        if len(killed) > 0 and event.sequence > 700 and -1 not in killed:
+            killed.append(-1)
+            actors = pids_of("ray::_Host")
+            assert actors
+            for pid in actors:
+                os.kill(pid, signal.SIGKILL)
+
+    with Client(address) as client:
+        result = client.evaluate(samples, problems="humaneval", on_event=on_event)
+    assert -1 in killed
+    assert len(result.samples) == len(samples)
+    assert result.job.progress.verdicts == {"PASSED": len(samples)}
+    assert result.job.progress.samples_unjudged == 0
