@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from codesieve.client import Client
+from codesieve.client import Client, RecordedSample
 from codesieve.server import datasets
 
 COMMAND = [sys.executable, "-m", "codesieve.client.cli"]
@@ -22,9 +22,7 @@ START_SECONDS = 120
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=280
-    )
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=280)
 
 
 @pytest.mark.vllm
@@ -96,8 +94,8 @@ def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
 ) -> None:
     address, _ = server
     problems = datasets.load("humaneval")
-    samples: list[dict[str, Any]] = [
-        {"task_id": problem.problem_id, "completion": problem.canonical_solution}
+    samples = [
+        RecordedSample(problem.problem_id, (problem.canonical_solution or "").encode())
         for _ in range(6)
         for problem in problems
     ]
@@ -105,9 +103,10 @@ def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
 
     def on_event(event: Any) -> None:
         if len(killed) == 0 and event.sequence > 200:
-            killed.extend(pids_of("codesieve/agent.py"))
+            killed.extend(pids_of("agent.pyc fd:"))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
+            assert killed
         if len(killed) > 0 and event.sequence > 700 and -1 not in killed:
             killed.append(-1)
             actors = pids_of("ray::_Host")
@@ -120,4 +119,4 @@ def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
     assert -1 in killed
     assert len(result.samples) == len(samples)
     assert result.job.progress.verdicts == {"PASSED": len(samples)}
-    assert result.job.progress.samples_unjudged == 0
+    assert result.job.progress.unjudged == 0

@@ -36,7 +36,7 @@ from codesieve.client import (
 pytestmark = pytest.mark.namespaces
 
 RIGHT = "    return any(abs(a - b) < threshold for i, a in enumerate(numbers) for b in numbers[i + 1 :])\n"
-SAMPLES = [
+SAMPLES: list[dict[str, Any]] = [
     {"task_id": "HumanEval/0", "completion": RIGHT, "token_count": 20, "cumulative_logprob": -4.0, "mine": "kept"},
     {"task_id": "HumanEval/0", "completion": "    return (\n", "token_count": 3, "cumulative_logprob": -3.0},
     {"task_id": "HumanEval/2", "completion": "    while True: pass\n"},
@@ -147,7 +147,8 @@ def test_every_check_of_ours_agrees_with_the_servers(server: str, monkeypatch: p
     """What the client refuses before sending, the server refuses for the same fields."""
     bad = Generation(temperatures=(-1, 0.2, 0.2), samples_per_problem=0, top_p=1.5)
     samples = [RecordedSample("HumanEval/0", b""), RecordedSample("nope", b"x" * (2**20 + 1), -1.0)]
-    for given in (bad, samples):
+    both: tuple[Generation | list[RecordedSample], ...] = (bad, samples)
+    for given in both:
         with pytest.raises(InvalidRequest) as ours:
             requests.create_job("humaneval", given, k=(0,))
         with monkeypatch.context() as patch, Client(server) as client:

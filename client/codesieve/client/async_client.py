@@ -121,7 +121,7 @@ class AsyncClient:
         problems: str | Sequence[types.Problem] = "humaneval",
         *,
         limits: types.Limits | None = None,
-    ) -> AsyncIterator[types.Judged]:
+    ) -> AsyncGenerator[types.Judged, None]:
         """Judges completions as `items` brings them; gives each judgement as soon as it is there, in any order.
 
         `items` is read no faster than the server takes them. Every item is answered exactly once; those unanswered
@@ -131,7 +131,7 @@ class AsyncClient:
         ledger = flows.Ledger(requests.judge_setup(problems, limits))
         return self._drive(flows.judge(self._tools, ledger), _AsyncFeeder(ledger, items))
 
-    def watch(self, job: str | types.Job, after_sequence: int = 0) -> AsyncIterator[types.Event]:
+    def watch(self, job: str | types.Job, after_sequence: int = 0) -> AsyncGenerator[types.Event, None]:
         """Every event of a job after a sequence number, those that happened and those to come, each once.
 
         Ends when the job has ended. Reconnects by itself while that may help.

@@ -22,8 +22,9 @@ from codesieve.v1 import job_pb2
 if TYPE_CHECKING:
     import random
 
-    from codesieve.v1 import judge_pb2
     from google.protobuf.message import Message
+
+    from codesieve.v1 import judge_pb2
 
 ValueT = TypeVar("ValueT")
 

@@ -118,7 +118,7 @@ class Client:
         problems: str | Sequence[types.Problem] = "humaneval",
         *,
         limits: types.Limits | None = None,
-    ) -> Iterator[types.Judged]:
+    ) -> Generator[types.Judged, None, None]:
         """Judges completions as `items` brings them; gives each judgement as soon as it is there, in any order.
 
         `items` is read in a background thread, no faster than the server takes them. Every item is answered exactly
@@ -128,7 +128,7 @@ class Client:
         ledger = flows.Ledger(requests.judge_setup(problems, limits))
         return self._drive(flows.judge(self._tools, ledger), _Feeder(ledger, items))
 
-    def watch(self, job: str | types.Job, after_sequence: int = 0) -> Iterator[types.Event]:
+    def watch(self, job: str | types.Job, after_sequence: int = 0) -> Generator[types.Event, None, None]:
         """Every event of a job after a sequence number, those that happened and those to come, each once.
 
         Ends when the job has ended. Reconnects by itself while that may help.

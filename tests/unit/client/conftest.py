@@ -67,7 +67,7 @@ class FakeServer:
     """How many answers the next Judge streams send before they break."""
     judge_unanswered: frozenset[str] = frozenset()
     """Items that are read and never answered."""
-    end_state: int = job_pb2.Job.SUCCEEDED
+    end_state: job_pb2.Job.State = job_pb2.Job.SUCCEEDED
     unmade: int = 0
     """How many samples at the end of a job no engine makes."""
     skip_sequence: int = 0

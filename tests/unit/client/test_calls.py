@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -212,10 +213,14 @@ def test_samples_that_no_engine_made_are_told_apart(fake: Any, both: Both) -> No
     assert [(name, lost.reason) for name, lost in result.unmade] == [("HumanEval/1@0.2#1", "SANDBOX_UNAVAILABLE")]
 
 
+def create(name: str, client: Any) -> Any:
+    return client.jobs.create("humaneval", TWO_EACH, job_id=name)
+
+
 def test_jobs_are_listed_shown_and_cancelled(fake: Any, both: Both) -> None:
     fake.hold = True
     for name in ("one", "two", "three"):
-        both(fake, lambda client, name=name: client.jobs.create("humaneval", TWO_EACH, job_id=name))
+        both(fake, functools.partial(create, name))
     page = both(fake, lambda client: client.jobs.list(page_size=2))
     assert [each.job_id for each in page.jobs] == ["three", "two"]
     rest = both(fake, lambda client: client.jobs.list(page_size=2, page_token=page.next_page_token))

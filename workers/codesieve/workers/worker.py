@@ -11,6 +11,7 @@ over an async function that does one piece of work. The Ray actors are these cla
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -58,13 +59,15 @@ class TaskWorker(Generic[WorkT, ResultT]):
 
     def __init__(self, do: Callable[[WorkT], Awaitable[ResultT]]) -> None:
         self._do = do
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[ResultT | WorkFailed]] = {}
         self._outbox: list[ResultT | WorkFailed] = []
         self._something_finished = asyncio.Event()
 
     async def submit(self, work: Sequence[WorkT]) -> None:
         for piece in work:
-            self._tasks[piece.work_id] = asyncio.create_task(self._run(piece))
+            task = asyncio.create_task(self._outcome(piece))
+            self._tasks[piece.work_id] = task
+            task.add_done_callback(functools.partial(self._finished, piece.work_id))
 
     async def cancel(self, work_ids: Sequence[str]) -> None:
         for work_id in work_ids:
@@ -89,19 +92,22 @@ class TaskWorker(Generic[WorkT, ResultT]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, piece: WorkT) -> None:
-        outcome: ResultT | WorkFailed
+    async def _outcome(self, piece: WorkT) -> ResultT | WorkFailed:
         try:
-            outcome = await self._do(piece)
-        except asyncio.CancelledError:
-            outcome = WorkFailed(piece.work_id, "CANCELLED", "the work was cancelled", retryable=False)
+            return await self._do(piece)
         except EngineRequestRefused as error:
-            outcome = WorkFailed(piece.work_id, error.reason, error.message, retryable=False)
+            return WorkFailed(piece.work_id, error.reason, error.message, retryable=False)
         except WorkerError as error:
-            outcome = WorkFailed(piece.work_id, error.reason, error.message)
+            return WorkFailed(piece.work_id, error.reason, error.message)
         except Exception as error:  # a defect of ours: it must not hang the sample, and must be seen
             log.exception("a piece of work failed unexpectedly")
-            outcome = WorkFailed(piece.work_id, "INTERNAL", f"{type(error).__name__}: {error}")
-        del self._tasks[piece.work_id]
-        self._outbox.append(outcome)
+            return WorkFailed(piece.work_id, "INTERNAL", f"{type(error).__name__}: {error}")
+
+    def _finished(self, work_id: str, task: asyncio.Task[ResultT | WorkFailed]) -> None:
+        # A callback, because a task that is cancelled before its first step never runs a line of its own.
+        if task.cancelled():
+            self._outbox.append(WorkFailed(work_id, "CANCELLED", "the work was cancelled", retryable=False))
+        else:
+            self._outbox.append(task.result())
+        del self._tasks[work_id]
         self._something_finished.set()
