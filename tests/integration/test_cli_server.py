@@ -213,7 +213,9 @@ def test_an_embedded_server_never_outlives_the_command(tmp_path: Path, temporary
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True) as process:
         announced = wait_for(temporary, "codesieve-*/announce.json", process)
-        pid = json.loads(announced.read_text())["pid"]
+        told = json.loads(announced.read_text())
+        assert "pid" in told, told
+        pid = told["pid"]
         time.sleep(2)  # into the job
         if how == "interrupted":
             process.send_signal(signal.SIGINT)

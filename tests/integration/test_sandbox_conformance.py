@@ -458,8 +458,14 @@ async def test_a_limit_that_does_not_hold_stops_the_worker(
         await worker.start()
 
 
-async def test_a_dead_workers_cells_end_with_it(backend_name: str, runtime_dir: Path) -> None:
-    before = agents_of(runtime_dir)
+async def test_a_dead_workers_cells_end_with_it_and_the_next_worker_tidies_up(
+    backend_name: str, runtime_dir: Path
+) -> None:
+    def left_behind() -> set[Path]:
+        groups = Path("/sys/fs/cgroup").glob(f"*/**/codesieve-{identity_of(runtime_dir)}-*")
+        return {*groups, *(runtime_dir / "cells").glob("*")}
+
+    before, before_files = agents_of(runtime_dir), left_behind()
     script = f"""
 import asyncio
 from pathlib import Path
@@ -487,3 +493,8 @@ asyncio.run(main())
     async with asyncio.timeout(20):
         while agents_of(runtime_dir) - before:  # noqa: ASYNC110  (another process's end sets no event)
             await asyncio.sleep(0.05)
+    assert left_behind() > before_files
+    heir = choose_backend(backend_name, None, None, runtime_dir)
+    await heir.start()
+    assert left_behind() == before_files
+    await heir.stop()

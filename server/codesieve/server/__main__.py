@@ -31,7 +31,7 @@ from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.options import Options, address, fail_on_unknown, runtime_directory
 from codesieve.server.pools import Pool
 from codesieve.workers.errors import WorkerError
-from codesieve.workers.generation.choose import engine_name
+from codesieve.workers.generation.choose import engine_for, engine_name
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
 from codesieve.workers.types import Judgement, Program
 
@@ -231,13 +231,14 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
         options = Options(**values, parent=parent if exit_with_parent else None)
         address(options.listen)
         for source in options.models:
-            engine_name(source)  # a form that no engine takes is refused before anything is started
+            if options.ray_address is None:
+                engine_for(source)  # what isn't there is refused before anything is started
         start_ray(options.ray_address)
         try:
             asyncio.run(serve(options, say))
         finally:
             stop_ray()
-    except (CannotStart, WorkerError, ValueError, ConnectionError) as error:
+    except (CannotStart, WorkerError, ValueError, OSError) as error:
         say({"error": str(error), "exit": 2})
         click.echo(f"codesieve serve: {error}", err=True)
         sys.exit(2)

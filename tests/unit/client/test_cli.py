@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from codesieve.client.cli import app
 from codesieve.v1 import job_pb2
 
-SAMPLES = [
+SAMPLES: list[dict[str, Any]] = [
     {"task_id": "HumanEval/0", "completion": "    pass\n", "extra": [1]},
     {"task_id": "HumanEval/1", "completion": "    loop()\n", "temperature": 0.2},
     {"task_id": "HumanEval/0", "completion": "    no\n"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import collections
+import dataclasses
 import math
 import re
 import uuid
@@ -71,9 +72,9 @@ def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tupl
     recorded: tuple[Sample, ...] | None = None
     kind = job.WhichOneof("samples")
     if kind == "generation":
-        generation = _generation(job.generation, models, found)
+        generation = _generation(job.generation, found)
         fewest = most = max(job.generation.samples_per_problem, 0)
-        if generation and len(problems) * len(generation.temperatures) * fewest > MAX_SAMPLES:
+        if len(problems) * len(generation.temperatures) * fewest > MAX_SAMPLES:
             found.add("job.generation.samples_per_problem", f"the job would have more than {MAX_SAMPLES} samples")
     elif kind == "recorded":
         recorded = _recorded(job.recorded.samples, problems, found)
@@ -89,6 +90,10 @@ def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tupl
             found.add(f"job.k[{i}]", f"is {k}, but there are only {most} samples per problem and temperature")
     limits = job_limits(job.limits, "job.limits", found)
     found.check()
+    if generation is not None:
+        model = generation.model or models.default()
+        models.pool(model)  # a model is looked up for a request that is otherwise right
+        generation = dataclasses.replace(generation, model=model)
     return job_id, JobSpec(
         problems=problems,
         generation=generation,
@@ -239,7 +244,7 @@ def _text(value: bytes, path: str, found: Violations) -> str:
         return ""
 
 
-def _generation(message: job_pb2.Generation, models: ModelRegistry, found: Violations) -> GenerationSpec | None:
+def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpec:
     here = "job.generation"
     if not message.temperatures:
         found.add(f"{here}.temperatures", "must hold at least one")
@@ -260,11 +265,8 @@ def _generation(message: job_pb2.Generation, models: ModelRegistry, found: Viola
     for i, stop in enumerate(message.stop):
         if not stop:
             found.add(f"{here}.stop[{i}]", "must not be empty")
-    found.check()  # a model is looked up for a request that is otherwise right
-    model = message.model.removeprefix("models/") or models.default()
-    models.pool(model)
     return GenerationSpec(
-        model=model,
+        model=message.model.removeprefix("models/"),
         temperatures=tuple(message.temperatures),
         samples_per_problem=message.samples_per_problem,
         top_p=top_p,
