@@ -52,13 +52,16 @@ def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     command += ["--sandbox", "namespaces", "--announce", str(announcement), "--exit-with-parent"]
     with (tmp_path / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    started: set[int] = set()
     try:
         wait_for(announcement.exists, START_SECONDS)
+        started = set(descendants(process.pid))
         yield json.loads(announcement.read_text())["listen"], process
     finally:
+        started |= set(descendants(process.pid))
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, (tmp_path / "server.log").read_text()
-        assert not descendants_of_session(process.pid)
+        wait_for(lambda: not started & {pid for pid, _, _ in processes()}, 10)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float) -> None:
@@ -68,31 +71,33 @@ def wait_for(condition: Callable[[], Any], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def processes() -> Iterator[tuple[int, str, int]]:
-    """Pid, command line and session of every process."""
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Pid, parent's pid and command line of every process that is more than a zombie."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            yield int(entry.name), command, session
+            if state != "Z":
+                yield int(entry.name), int(parent), command
 
 
-def descendants_of_session(session: int) -> list[str]:
-    return [command for _, command, its in processes() if its == session]
-
-
-def pids_of(text: str) -> list[int]:
-    return [pid for pid, command, _ in processes() if text in command]
+def descendants(ancestor: int, text: str = "") -> list[int]:
+    """The processes below `ancestor` whose command line holds `text`."""
+    everything = list(processes())
+    family = {ancestor}
+    while grown := {pid for pid, parent, _ in everything if parent in family} - family:
+        family |= grown
+    return [pid for pid, _, command in everything if pid in family and pid != ancestor and text in command]
 
 
 @pytest.mark.namespaces
 def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
     server: tuple[str, subprocess.Popen[bytes]],
 ) -> None:
-    address, _ = server
+    address, process = server
     problems = datasets.load("humaneval")
     samples = [
         RecordedSample(problem.problem_id, (problem.canonical_solution or "").encode())
@@ -103,13 +108,13 @@ def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
 
     def on_event(event: Any) -> None:
         if len(killed) == 0 and event.sequence > 200:
-            killed.extend(pids_of("agent.pyc fd:"))
+            killed.extend(descendants(process.pid, "agent.pyc fd:"))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
             assert killed
         if len(killed) > 0 and event.sequence > 700 and -1 not in killed:
             killed.append(-1)
-            actors = pids_of("ray::_Host")
+            actors = descendants(process.pid, "ray::_Host")
             assert actors
             for pid in actors:
                 os.kill(pid, signal.SIGKILL)
@@ -118,5 +123,6 @@ def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
         result = client.evaluate(samples, problems="humaneval", on_event=on_event)
     assert -1 in killed
     assert len(result.samples) == len(samples)
+    assert result.job.progress is not None
     assert result.job.progress.verdicts == {"PASSED": len(samples)}
     assert result.job.progress.unjudged == 0

@@ -8,7 +8,7 @@ from codesieve.workers.generation.worker import GenerationWorker
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
 
-SLOTS_PER_CELL = 4
+SLOTS_PER_CELL = 2
 """More programs at a time than cores: those that wait or sleep must not hold up the others."""
 
 
