@@ -42,7 +42,7 @@ class LocalWorker(TaskWorker[Piece, Done]):
             raise self.start_error
         return WorkerInfo("local", capacity=2)
 
-    async def collect(self, max_wait_seconds: float) -> list[Done | WorkFailed]:  # type: ignore[override]
+    async def collect(self, max_wait_seconds: float) -> list[Done | WorkFailed]:
         collecting = asyncio.ensure_future(super().collect(max_wait_seconds))
         dying = asyncio.ensure_future(self.dead.wait())
         try:

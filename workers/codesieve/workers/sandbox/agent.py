@@ -249,6 +249,7 @@ def child(
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
         hidden = 128 + nonce[1] % 100
         channel = os.dup2(report, hidden, inheritable=False)
@@ -456,6 +457,8 @@ class Agent:
         self.poll.register(self.wake, select.POLLIN)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        # The one other signal that Python handles, and so the one that a program could end us with (see kill_all).
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     # -- processes --
 
