@@ -154,9 +154,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     if path is not None:
         try:
             values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise click.BadParameter(f"{path}: {error}") from error
-        context.default_map = fail_on_unknown(values, {one.name for one in context.command.params if one.name}, path)
+            names = {one.name for one in context.command.params if one.name}
+            context.default_map = fail_on_unknown(values, names, path)
+        except OSError as error:
+            raise click.BadParameter(f"{path}: {error.strerror}") from error
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
     return path
 
 
@@ -245,4 +248,4 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="codesieve serve")

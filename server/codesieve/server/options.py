@@ -45,7 +45,8 @@ def fail_on_unknown(values: Mapping[str, Any], names: Collection[str], path: Pat
             near = difflib.get_close_matches(name, names, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"{path}: there is no option {key!r}{hint}")
-        given[name] = value
+        # A repeatable option takes one value without the brackets, too.
+        given[name] = [value] if name == "models" and isinstance(value, str) else value
     return given
 
 

@@ -7,6 +7,7 @@ and whoever owns it must know that they are gone. Ray ends an actor when the pro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +28,8 @@ def start_ray(address: str | None) -> None:
     if address is not None:
         ray.init(address=address, log_to_driver=False, logging_level="warning")
     else:
+        # Ray gives an actor that reserves no CPU one OpenMP thread unless this is set; an engine on the CPU needs all.
+        os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
 
 

@@ -1,0 +1,54 @@
+"""`codesieve serve` refuses what it can't do in one line and with exit code 2, before anything is started."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from codesieve.server import __main__ as server
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ('lisen = "127.0.0.1:1"', "there is no option 'lisen'; did you mean listen?"),
+        ("listen = ", "Invalid value"),
+        ('sandbox = "jail"', "'jail' is not one of"),
+        ('listen = "here"', "'here' is not an address; it must be HOST:PORT"),
+        ('model = "/no/such/model"', "'/no/such/model' is neither a directory nor"),
+        ('model = ["replay:"]', "names no file"),
+    ],
+)
+def test_a_wrong_configuration(tmp_path: Path, config: str, message: str) -> None:
+    file = tmp_path / "codesieve.toml"
+    file.write_text(config)
+    announcement = tmp_path / "announcement"
+    done = CliRunner().invoke(server.main, ["--config", str(file), "--announce", str(announcement)])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
+    if announcement.exists():  # the options were read, and what they ask for can't be had
+        assert message in json.loads(announcement.read_text())["error"]
+
+
+def test_a_configuration_that_is_not_there() -> None:
+    done = CliRunner().invoke(server.main, ["--config", "/no/such/file.toml"])
+    assert done.exit_code == 2
+    assert "/no/such/file.toml: No such file" in done.output
+
+
+def test_the_command_line_goes_before_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "codesieve.toml"
+    file.write_text('listen = "127.0.0.1:1"')
+    done = CliRunner().invoke(server.main, ["--config", str(file), "--listen", "there"])
+    assert "'there' is not an address" in done.output
+
+
+def test_help_has_an_example_and_the_exit_codes() -> None:
+    done = CliRunner().invoke(server.main, ["--help"])
+    assert done.exit_code == 0
+    assert "Example: codesieve serve" in done.output
+    assert "Exit codes" in done.output
