@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -53,6 +54,11 @@ _MISSING = {
     "vllm": _missing_vllm,
     "node": _missing_node,
 }
+
+
+def pytest_configure() -> None:
+    # A run in the background of a script ignores Ctrl-C, and so would every command that it starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -17,12 +17,12 @@ import pytest
 from codesieve.client import Client, RecordedSample
 from codesieve.server import datasets
 
-COMMAND = [sys.executable, "-m", "codesieve.client.cli"]
+CODESIEVE = str(Path(sys.executable).with_name("codesieve"))
 START_SECONDS = 120
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=280)
+    return subprocess.run([CODESIEVE, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=280)
 
 
 @pytest.mark.vllm

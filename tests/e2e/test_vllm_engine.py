@@ -128,7 +128,13 @@ from codesieve.workers.types import GenerationRequest
 def request(i, n): return GenerationRequest(f"w{i}", "P", "def f():", 0.8, i, seed=i, max_tokens=n, stop=())
 
 def children():
-    return [p for t in os.listdir("/proc/self/task") for p in open(f"/proc/self/task/{t}/children").read().split()]
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            found += open(f"/proc/self/task/{thread}/children").read().split()
+        except FileNotFoundError:
+            pass  # that thread has ended since; its children are another's now
+    return found
 
 async def main():
     engine = VllmEngine(models.resolve("smollm2"))
