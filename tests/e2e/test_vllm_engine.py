@@ -165,7 +165,7 @@ def test_what_is_in_flight_fails_when_the_engine_ends_and_nothing_is_left() -> N
     done = subprocess.run([sys.executable, "-c", LIFE], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "['EngineError', 'EngineError', 'EngineError']",
+        "['EngineLost', 'EngineLost', 'EngineLost']",
         "['RuntimeError: the core died', 'RuntimeError: the core died', 'RuntimeError: the core died']",
         "RuntimeError: the core died",
         "[] []",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from pathlib import Path
 
 import pytest
 
-from codesieve.workers.errors import EngineError, EngineRequestRefused, ModelNotFound
+from codesieve.server.pools import Pool
+from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, ModelNotFound
 from codesieve.workers.generation.worker import WEIGHT_CALLS, GenerationWorker
 from codesieve.workers.types import Generated, GenerationRequest, WorkFailed
 
@@ -61,3 +63,42 @@ async def test_a_worker_that_is_not_started_says_so(source: str) -> None:
 async def test_nothing_to_load_is_said_at_start() -> None:
     with pytest.raises(ModelNotFound):
         await GenerationWorker("gpt-17").start()
+
+
+class MortalEngine:
+    """Makes two samples, and is lost over the third and all that follow."""
+
+    name = "mortal"
+    capacity = 4
+
+    def __init__(self, made: list[str]) -> None:
+        self._made = made
+        self._left = 2
+
+    async def start(self) -> str:
+        return ""
+
+    async def generate(self, request: GenerationRequest) -> Generated:
+        if self._left == 0:
+            raise EngineLost("the core died")
+        self._left -= 1
+        self._made.append(request.work_id)
+        return Generated(request.work_id, b"x")
+
+    async def stop(self) -> None:
+        pass
+
+
+async def test_a_lost_engine_is_replaced_and_only_what_it_left_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr("codesieve.workers.generation.worker.engine_for", lambda source: MortalEngine(made))
+    monkeypatch.setattr("codesieve.server.pools.FIRST_PAUSE_SECONDS", 0.01)
+    pool: Pool[GenerationRequest, Generated] = Pool("generation", lambda: GenerationWorker("mortal"), 1)
+    await pool.start()
+    try:
+        answers = await asyncio.gather(*(pool.run(_request(i)) for i in range(4)))
+    finally:
+        await pool.stop()
+    assert answers == [Generated(f"w{i}", b"x") for i in range(4)]
+    assert sorted(made) == ["w0", "w1", "w2", "w3"]
+    assert pool.restarts >= 1

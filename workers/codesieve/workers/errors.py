@@ -7,6 +7,7 @@
     │   └── CellLost                a cell died or can't prove it is clean; the program may be judged elsewhere
     └── EngineError
         ├── EngineUnavailable       the engine isn't installed or can't start
+        ├── EngineLost              the engine ended while it served; its worker has to be started again
         ├── ModelNotFound           nothing is there to load
         └── EngineRequestRefused    the engine refuses this one request; no other worker would take it
 
@@ -61,6 +62,12 @@ class EngineUnavailable(EngineError):
     """The engine isn't installed or can't start."""
 
     reason = "ENGINE_UNAVAILABLE"
+
+
+class EngineLost(EngineError):
+    """The engine ended while it served."""
+
+    reason = "ENGINE_LOST"
 
 
 class ModelNotFound(EngineError):

@@ -23,7 +23,10 @@ class Engine(Protocol):
         """Gets ready, and says in one line what it runs. Raises `EngineUnavailable` or `ModelNotFound`."""
 
     async def generate(self, request: GenerationRequest) -> Generated:
-        """Makes one sample. Cancelling the call frees the engine of it. Raises `EngineError`."""
+        """Makes one sample. Cancelling the call frees the engine of it.
+
+        Raises `EngineRequestRefused`, `EngineLost` once the engine has ended, or another `EngineError`.
+        """
 
     async def stop(self) -> None:
         """Frees what the engine holds."""

@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, WorkerError
+from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.types import FinishReason, Generated, GenerationRequest
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class VllmEngine:
         await self._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
 
     async def stop(self) -> None:
-        """Ends the thread and frees the model; what is in flight fails with `EngineError`."""
+        """Ends the thread and frees the model; what is in flight fails with `EngineLost`."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
             thread.stop()
@@ -148,7 +148,7 @@ class _EngineThread:
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self._in_flight: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
-        self._ended: EngineError | None = None
+        self._ended: EngineLost | None = None
         # A daemon: a front end that forgot to stop its engine must still be able to exit.
         self._thread = threading.Thread(target=self._run, name="codesieve-vllm", daemon=True)
         self._thread.start()
@@ -207,12 +207,12 @@ class _EngineThread:
             _fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(_one_line(error)))
             return
         _succeed(self.started, None)
-        ended = EngineError("the engine was stopped")
+        ended = EngineLost("the engine was stopped")
         try:
             self._serve(llm)
         except Exception as error:
             log.exception("vLLM failed")
-            ended = EngineError(_one_line(error))
+            ended = EngineLost(_one_line(error))
         self._end(ended)
         try:
             _shut_down(llm)
@@ -248,7 +248,7 @@ class _EngineThread:
         else:
             _succeed(command.answer, result)
 
-    def _end(self, error: EngineError) -> None:
+    def _end(self, error: EngineLost) -> None:
         with self._lock:
             self._ended = error
         answers = list(self._in_flight.values())

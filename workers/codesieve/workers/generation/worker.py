@@ -1,13 +1,14 @@
 """The generation worker: an engine behind the `Worker` protocol.
 
 It is made from a source's name alone and builds its engine in `start`, so that it can be sent to another process first.
+Once its engine is lost it gives what was finished and then fails, so that its pool starts another in its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codesieve.workers.errors import EngineError, EngineRequestRefused
+from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused
 from codesieve.workers.generation.choose import engine_for
 from codesieve.workers.generation.engine import Engine
 from codesieve.workers.types import Generated, GenerationRequest, WorkerInfo, WorkFailed
@@ -25,12 +26,13 @@ class GenerationWorker:
         self._source = source
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
+        self._lost: EngineLost | None = None
 
     async def start(self) -> WorkerInfo:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
         engine = engine_for(self._source)
         detail = await engine.start()
-        self._engine, self._tasks = engine, TaskWorker(engine.generate)
+        self._engine, self._tasks = engine, TaskWorker(self._generate)
         return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
 
     async def submit(self, work: Sequence[GenerationRequest]) -> None:
@@ -42,8 +44,17 @@ class GenerationWorker:
         await self._started().cancel(work_ids)
 
     async def collect(self, max_wait_seconds: float) -> Sequence[Generated | WorkFailed]:
-        """What has finished since the last call; waits up to `max_wait_seconds` for the first of it."""
-        return await self._started().collect(max_wait_seconds)
+        """What has finished since the last call; waits up to `max_wait_seconds` for the first of it.
+
+        Raises `EngineLost` once the engine has ended and what it had finished is told.
+        """
+        finished = await self._started().collect(max_wait_seconds)
+        if self._lost is None:
+            return finished
+        made = [result for result in finished if isinstance(result, Generated)]
+        if not made:
+            raise self._lost
+        return made
 
     async def weights(self, call: str, options: dict[str, object]) -> None:
         """Hands one of `WEIGHT_CALLS` through to the engine.
@@ -68,6 +79,15 @@ class GenerationWorker:
         if self._engine is not None:
             engine, self._engine = self._engine, None
             await engine.stop()
+
+    async def _generate(self, request: GenerationRequest) -> Generated:
+        if self._engine is None:
+            raise EngineError("the generation worker is not started")
+        try:
+            return await self._engine.generate(request)
+        except EngineLost as error:
+            self._lost = error
+            raise
 
     def _started(self) -> TaskWorker[GenerationRequest, Generated]:
         if self._tasks is None:
