@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from codesieve.client import Client, RecordedSample
+from codesieve.client import Client, Generation
 from codesieve.server import datasets
 
 CODESIEVE = str(Path(sys.executable).with_name("codesieve"))
@@ -94,35 +94,36 @@ def descendants(ancestor: int, text: str = "") -> list[int]:
 
 
 @pytest.mark.namespaces
-def test_killing_the_sandbox_actor_and_its_agents_loses_nothing(
-    server: tuple[str, subprocess.Popen[bytes]],
-) -> None:
+def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
     address, process = server
-    problems = datasets.load("humaneval")
-    samples = [
-        RecordedSample(problem.problem_id, (problem.canonical_solution or "").encode())
-        for _ in range(6)
-        for problem in problems
+    repeats = 6
+    lines = [
+        json.dumps({"task_id": problem.problem_id, "completion": problem.canonical_solution}) + "\n"
+        for problem in datasets.load("humaneval")
+        for _ in range(repeats)
     ]
-    killed: list[int] = []
+    (tmp_path / "recorded.jsonl").write_text("".join(lines))
+    killed: list[str] = []
+
+    def kill(text: str) -> None:
+        found = descendants(process.pid, text)
+        assert found, text
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+        killed.append(text)
 
     def on_event(event: Any) -> None:
-        if len(killed) == 0 and event.sequence > 200:
-            killed.extend(descendants(process.pid, "agent.pyc fd:"))
-            for pid in killed:
-                os.kill(pid, signal.SIGKILL)
-            assert killed
-        if len(killed) > 0 and event.sequence > 700 and -1 not in killed:
-            killed.append(-1)
-            actors = descendants(process.pid, "ray::_Host")
-            assert actors
-            for pid in actors:
-                os.kill(pid, signal.SIGKILL)
+        if not killed and event.sequence > 200:
+            kill("agent.pyc fd:")
+        if len(killed) == 1 and event.sequence > 700:
+            kill("ray::_Host")  # the sandbox workers and the generation workers
 
     with Client(address) as client:
-        result = client.evaluate(samples, problems="humaneval", on_event=on_event)
-    assert -1 in killed
-    assert len(result.samples) == len(samples)
+        model = client.models.load(f"replay:{tmp_path / 'recorded.jsonl'}")
+        generation = Generation(model=model.name, samples_per_problem=repeats)
+        result = client.run("humaneval", generation, on_event=on_event)
+    assert killed == ["agent.pyc fd:", "ray::_Host"]
+    assert len({sample.sample_id for sample in result.samples}) == len(result.samples) == len(lines)
     assert result.job.progress is not None
-    assert result.job.progress.verdicts == {"PASSED": len(samples)}
+    assert result.job.progress.verdicts == {"PASSED": len(lines)}
     assert result.job.progress.unjudged == 0
