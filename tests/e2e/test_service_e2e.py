@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from codesieve.client import Client, Generation
+from codesieve.client import Client, Generation, RecordedSample, Verdict
 from codesieve.server import datasets
 
 CODESIEVE = str(Path(sys.executable).with_name("codesieve"))
@@ -98,9 +98,9 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
     address, process = server
     repeats = 6
     lines = [
-        json.dumps({"task_id": problem.problem_id, "completion": problem.canonical_solution}) + "\n"
+        json.dumps({"task_id": problem.problem_id, "completion": f"{problem.canonical_solution}# {i}\n"}) + "\n"
         for problem in datasets.load("humaneval")
-        for _ in range(repeats)
+        for i in range(repeats)  # no two are equal, so each is judged
     ]
     (tmp_path / "recorded.jsonl").write_text("".join(lines))
     killed: list[str] = []
@@ -127,3 +127,14 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
     assert result.job.progress is not None
     assert result.job.progress.verdicts == {"PASSED": len(lines)}
     assert result.job.progress.unjudged == 0
+
+
+@pytest.mark.namespaces
+def test_equal_programs_are_judged_once(server: tuple[str, subprocess.Popen[bytes]]) -> None:
+    problem = datasets.load("humaneval")[0]
+    sample = RecordedSample(problem.problem_id, (problem.canonical_solution or "").encode())
+    with Client(server[0]) as client:
+        result = client.evaluate([sample] * 5)
+    judgements = [one.judgement for one in result.samples if one.judgement is not None]
+    assert [one.verdict for one in judgements] == [Verdict.PASSED] * 5
+    assert sorted(one.cached for one in judgements) == [False] + [True] * 4

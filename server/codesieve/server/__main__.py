@@ -23,6 +23,7 @@ from typing import Any
 import click
 from prometheus_client import CollectorRegistry, start_http_server
 
+from codesieve.server.cache import CachingJudge
 from codesieve.server.errors import ServiceError
 from codesieve.server.factories import generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
@@ -109,7 +110,8 @@ async def serve(options: Options, announce: Callable[[dict[str, object]], None])
             return
         judge, sandbox, models = await starting
         metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
-        front = FrontEnd(judge, sandbox, models, metrics)
+        cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
+        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics)
         try:
             port = await front.start(options.listen)
         except OSError as error:
@@ -185,6 +187,13 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
 @click.option("--runtime", help="The cells' Docker runtime, for example runsc.")
 @click.option("--cells", type=click.IntRange(1), help="Cells per sandbox worker. Default: one for each core.")
 @click.option("--sandbox-workers", type=click.IntRange(1), default=1, show_default=True, help="Ray actors with cells.")
+@click.option(
+    "--cache-mib",
+    type=click.IntRange(0),
+    default=64,
+    show_default=True,
+    help="MiB of verdicts kept, so that equal programs are judged once. 0 judges each.",
+)
 @click.option(
     "--model",
     "models",

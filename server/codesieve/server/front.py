@@ -18,10 +18,9 @@ from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.store import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
-from codesieve.server.pools import Pool
+from codesieve.server.pipeline import Judges
 from codesieve.server.service import JobService, JudgeService, ModelService
 from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc
-from codesieve.workers.types import Judgement, Program
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +35,9 @@ SERVICES = tuple(
 
 
 class FrontEnd:
-    """The services over a pool of sandbox workers and the models."""
+    """The services over what judges and the models."""
 
-    def __init__(self, judge: Pool[Program, Judgement], sandbox: str, models: ModelRegistry, metrics: Metrics) -> None:
+    def __init__(self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics) -> None:
         self._jobs = JobManager(
             MemoryStore(MAX_JOBS_KEPT),
             models,

@@ -42,6 +42,9 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.cache_hits = Counter(
+            "codesieve_judge_cache_hits", "Verdicts taken from an equal program judged before.", registry=registry
+        )
         self.program_seconds = Histogram(
             "codesieve_program_wall_seconds",
             "Wall time of a program in its cell.",
@@ -72,6 +75,7 @@ class Metrics:
     def sample_ended(self, outcome: Judgement | WorkFailed) -> None:
         if isinstance(outcome, Judgement):
             self.samples.labels(outcome.verdict.value).inc()
-            self.program_seconds.observe(outcome.wall_seconds)
+            if not outcome.cached:
+                self.program_seconds.observe(outcome.wall_seconds)
         else:
             self.unjudged.labels(outcome.reason).inc()

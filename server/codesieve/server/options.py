@@ -20,6 +20,8 @@ class Options:
     runtime: str | None
     cells: int
     sandbox_workers: int
+    cache_mib: int
+    """How much of verdicts is kept for equal programs; 0 keeps none."""
     models: tuple[str, ...]
     ray_address: str | None
     drain_seconds: float
