@@ -241,7 +241,8 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
     try:
         values["cells"] = values["cells"] or os.cpu_count() or 1
         options = Options(**values, parent=parent if exit_with_parent else None)
-        address(options.listen)
+        for place in filter(None, (options.listen, options.metrics_listen)):
+            address(place)
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started

@@ -93,11 +93,10 @@ class ModelRegistry:
             self._models[name] = model
             try:
                 await pool.start()
-            except WorkerError as error:
+            except BaseException as error:
                 self._models[name] = dataclasses.replace(model, state=ModelState.FAILED)
-                raise as_service_error(error) from error
-            except BaseException:
-                self._models[name] = dataclasses.replace(model, state=ModelState.FAILED)
+                if isinstance(error, WorkerError):
+                    raise as_service_error(error) from error
                 raise
             self._pools[name] = pool
             self._models[name] = dataclasses.replace(model, state=ModelState.READY)

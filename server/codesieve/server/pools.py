@@ -204,10 +204,12 @@ class Pool(Generic[WorkT, ResultT]):
             worker = self._make_worker()
             try:
                 return _Member(worker, await worker.start())
-            except WorkerError as error:
+            except BaseException as error:
+                await self._stop_worker(worker)  # also where the pool is stopped meanwhile: it is in nobody's hands yet
+                if not isinstance(error, WorkerError):
+                    raise
                 failures += 1
                 log.warning("%s: a worker can't be started (%d times now): %s", self.name, failures, error)
-                await self._stop_worker(worker)
                 if not self._members and failures >= MAX_ATTEMPTS:
                     self._give_up(error)
 

@@ -18,6 +18,7 @@ from codesieve.server import __main__ as server
         ("listen = ", "Invalid value"),
         ('sandbox = "jail"', "'jail' is not one of"),
         ('listen = "here"', "'here' is not an address; it must be HOST:PORT"),
+        ('metrics-listen = "there"', "'there' is not an address; it must be HOST:PORT"),
         ('model = "/no/such/model"', "'/no/such/model' is neither a directory nor"),
         ('model = ["replay:"]', "names no file"),
     ],

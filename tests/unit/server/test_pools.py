@@ -213,6 +213,23 @@ async def test_when_no_worker_can_be_started_again_waiting_work_is_answered() ->
     assert result.reason == "SANDBOX_UNAVAILABLE"
 
 
+async def test_stopping_while_a_worker_is_started_again_stops_that_one_too() -> None:
+    workshop = Workshop(at_once)
+    starting = asyncio.Event()
+
+    async def start_for_ever(self: LocalWorker) -> WorkerInfo:
+        starting.set()
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async with workshop.pool(1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LocalWorker, "start", start_for_ever)
+            workshop.made[0].dead.set()
+            await asyncio.wait_for(starting.wait(), 5)
+    assert [worker.stopped for worker in workshop.made] == [True, True]
+
+
 async def test_stopping_answers_what_is_left() -> None:
     async def endless(number: int, piece: Piece) -> Done:
         await asyncio.sleep(3600)

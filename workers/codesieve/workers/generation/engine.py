@@ -6,7 +6,7 @@ endpoint, a replay of recorded samples) passes ``tests/integration/test_engine_c
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from codesieve.workers.types import Generated, GenerationRequest
 
@@ -32,6 +32,7 @@ class Engine(Protocol):
         """Frees what the engine holds."""
 
 
+@runtime_checkable
 class TakesWeights(Protocol):
     """An engine whose weights can be replaced while it serves: vLLM's RL API, with its options as plain data."""
 

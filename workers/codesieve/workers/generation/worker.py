@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine
+from codesieve.workers.generation.engine import Engine, TakesWeights
 from codesieve.workers.types import Generated, GenerationRequest, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
@@ -66,10 +66,9 @@ class GenerationWorker:
             raise EngineError("the generation worker is not started")
         if call not in WEIGHT_CALLS:
             raise EngineRequestRefused(f"{call!r} is none of {', '.join(WEIGHT_CALLS)}")
-        method = getattr(self._engine, call, None)
-        if method is None:
+        if not isinstance(self._engine, TakesWeights):
             raise EngineRequestRefused(f"the {self._engine.name} engine takes no weight updates")
-        await method(options)
+        await getattr(self._engine, call)(options)
 
     async def stop(self) -> None:
         """Cancels what is in flight and stops the engine."""
