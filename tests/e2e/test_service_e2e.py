@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -109,12 +110,13 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
         found = descendants(process.pid, text)
         assert found, text
         for pid in found:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # an agent's children come and go by themselves
+                os.kill(pid, signal.SIGKILL)
         killed.append(text)
 
     def on_event(event: Any) -> None:
         if not killed and event.sequence > 200:
-            kill("agent.pyc fd:")
+            kill("from inside import agent")
         if len(killed) == 1 and event.sequence > 700:
             kill("ray::_Host")  # the sandbox workers and the generation workers
 
@@ -122,7 +124,7 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
         model = client.models.load(f"replay:{tmp_path / 'recorded.jsonl'}")
         generation = Generation(model=model.name, samples_per_problem=repeats)
         result = client.run("humaneval", generation, on_event=on_event)
-    assert killed == ["agent.pyc fd:", "ray::_Host"]
+    assert killed == ["from inside import agent", "ray::_Host"]
     assert len({sample.sample_id for sample in result.samples}) == len(result.samples) == len(lines)
     assert result.job.progress is not None
     assert result.job.progress.verdicts == {"PASSED": len(lines)}

@@ -1,4 +1,7 @@
-"""What every sandbox backend must hold to, with real cells. One suite, both backends."""
+"""What every sandbox backend must hold to, with real cells: limits, cleanliness, and how cells begin and end.
+
+What becomes of each form of tests is in ``test_sandbox_tests.py``. One suite, both backends.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,67 +22,29 @@ from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox import probes
 from codesieve.workers.sandbox.backend import CellSpec
 from codesieve.workers.sandbox.choose import choose_backend
-from codesieve.workers.sandbox.judge import judge
 from codesieve.workers.sandbox.uids import BLOCK_SIZE, identity_of, own_range
-from codesieve.workers.sandbox.worker import SandboxWorker
-from codesieve.workers.types import Integrity, Judgement, Limits, Problem, Program, Verdict, WorkFailed
+from codesieve.workers.sandbox.worker import Run, SandboxWorker
+from codesieve.workers.types import FunctionTests, Integrity, Judgement, Limits, Problem, Program, Verdict, WorkFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
     from codesieve.workers.sandbox.backend import Backend
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BACKENDS = [
-    pytest.param("docker", marks=pytest.mark.docker),
-    pytest.param("namespaces", marks=pytest.mark.namespaces),
-]
+Judged = Callable[[Program], Awaitable[Judgement]]
 NO_TESTS = "def check(candidate): pass"
 LIMITS = Limits(cpu_time_seconds=5, wall_time_seconds=30)
+SPEC = CellSpec(memory_bytes=2**30, scratch_bytes=2**25)
 
 
 def program(
     source: str | bytes, *, test: str = NO_TESTS, entry: str = "None", work_id: str = "w", **limits: float
 ) -> Program:
     completion = source if isinstance(source, bytes) else source.encode()
-    return Program(work_id, Problem("p", "", entry, test), completion, dataclasses.replace(LIMITS, **limits))  # type: ignore[arg-type]
-
-
-async def results(worker: SandboxWorker, programs: Sequence[Program]) -> dict[str, Judgement | WorkFailed]:
-    await worker.submit(programs)
-    found: dict[str, Judgement | WorkFailed] = {}
-    while len(found) < len(programs):
-        for result in await worker.collect(60):
-            assert result.work_id not in found
-            found[result.work_id] = result
-    return found
-
-
-async def judged(worker: SandboxWorker, piece: Program) -> Judgement:
-    result = (await results(worker, [piece]))[piece.work_id]
-    assert isinstance(result, Judgement), result
-    return result
-
-
-@pytest.fixture(scope="module")
-def runtime_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runtime")
-
-
-@pytest.fixture(scope="module", params=BACKENDS)
-def backend_name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def worker(backend_name: str, runtime_dir: Path) -> AsyncIterator[SandboxWorker]:
-    """One cell with one slot: each program runs where the one before it ran."""
-    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=1)
-    info = await worker.start()
-    assert info.kind == backend_name
-    yield worker
-    await worker.stop()
+    problem = Problem("p", "", entry, FunctionTests(test))
+    return Program(work_id, problem, completion, dataclasses.replace(LIMITS, **limits))  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -120,10 +86,10 @@ EATING = "def check(candidate):\n    assert candidate(bytearray(2**30))\n"
     ],
 )  # fmt: skip
 async def test_verdicts(
-    worker: SandboxWorker, source: str | bytes, test: str, entry: str, verdict: Verdict, detail: str
+    judged: Judged, source: str | bytes, test: str, entry: str, verdict: Verdict, detail: str
 ) -> None:
-    judgement = await judged(worker, program(source, test=test, entry=entry))
-    assert (judgement.verdict, judgement.integrity) == (verdict, Integrity.SHARED), judgement
+    judgement = await judged(program(source, test=test, entry=entry))
+    assert (judgement.verdict, judgement.integrity) == (verdict, Integrity.SPLIT), judgement
     assert detail in judgement.detail
 
 
@@ -148,10 +114,8 @@ async def test_verdicts(
         ("x = 2**30 * 'x'", {"memory_bytes": 2**31}, Verdict.OUT_OF_MEMORY, "its cell ran out of memory"),
     ],
 )  # fmt: skip
-async def test_limits(
-    worker: SandboxWorker, source: str, limits: dict[str, float], verdict: Verdict, detail: str
-) -> None:
-    judgement = await judged(worker, program(source, **limits))  # type: ignore[arg-type]
+async def test_limits(judged: Judged, source: str, limits: dict[str, float], verdict: Verdict, detail: str) -> None:
+    judgement = await judged(program(source, **limits))  # type: ignore[arg-type]
     assert judgement.verdict is verdict, judgement
     assert detail in judgement.detail
 
@@ -165,15 +129,15 @@ FORGERIES = {
     "kill everyone": "import os\nos.kill(0, 9)",
     "closes everything": "import os\nos.closerange(0, 65536)",
     "prints markers": "import os\nprint('PASSED', 'ok', 1, flush=True)\nos._exit(0)",
-    "writes a report to every descriptor": """
+    "writes answers to every descriptor": """
 import os
-text = b's' + bytes(4)
-report = b'b' + (16).to_bytes(4, 'big') + bytes(16) + b'i' + (1).to_bytes(8, 'big') + text + text
+body = b''.join(len(part).to_bytes(4, 'big') + part for part in (b'T', b'', b'bool'))
 for fd in range(3, 256):
-    try:
-        os.write(fd, len(report).to_bytes(4, 'big') + report)
-    except OSError:
-        pass
+    for number in range(1, 9):
+        try:
+            os.write(fd, (len(body) + 5).to_bytes(4, 'big') + b'\\x01' + number.to_bytes(4, 'big') + body)
+        except OSError:
+            pass
 os._exit(0)
 """,
     "at exit": "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit",
@@ -184,23 +148,21 @@ os._exit(0)
 
 @pytest.mark.parametrize("name", FORGERIES)
 @pytest.mark.parametrize("where", ["top level", "in the test"])
-async def test_leaving_early_is_never_a_pass(worker: SandboxWorker, name: str, where: str) -> None:
+async def test_leaving_early_is_never_a_pass(judged: Judged, name: str, where: str) -> None:
     source = FORGERIES[name]
     if where == "in the test":
         source = "def f():\n" + "".join(f"    {line}\n" for line in source.splitlines())
     piece = program(
         source, test="def check(c):\n    c()\n    assert False", entry="f" if where == "in the test" else "int"
     )
-    judgement = await judged(worker, piece)
+    judgement = await judged(piece)
     assert judgement.verdict in (Verdict.CRASHED, Verdict.TAMPERED, Verdict.RAISED, Verdict.FAILED), judgement
     if name not in ("closes everything", "exec"):
         assert judgement.verdict in (Verdict.CRASHED, Verdict.TAMPERED), judgement
 
 
-async def test_output_is_kept_up_to_a_bound(worker: SandboxWorker) -> None:
-    judgement = await judged(
-        worker, program("import sys\nprint('x' * 10**5, file=sys.stderr)\nprint('\\x00é', end='')")
-    )
+async def test_output_is_kept_up_to_a_bound(judged: Judged) -> None:
+    judgement = await judged(program("import sys\nprint('x' * 10**5, file=sys.stderr)\nprint('\\x00é', end='')"))
     assert judgement.stdout == b"\x00\xc3\xa9"
     assert judgement.stderr == b"x" * 65536
     assert judgement.wall_seconds > 0
@@ -222,15 +184,16 @@ LEFTOVERS = {
 
 
 @pytest.mark.parametrize("name", LEFTOVERS)
-async def test_files_are_gone_for_the_next_program(worker: SandboxWorker, name: str) -> None:
-    left = await judged(worker, program(LEFTOVERS[name]))
+async def test_files_are_gone_for_the_next_program(judged: Judged, name: str) -> None:
+    left = await judged(program(LEFTOVERS[name]))
     assert left.verdict is Verdict.PASSED, left
     look = "import os\nassert os.listdir('/tmp') == [os.path.basename(os.getcwd())], os.listdir('/tmp')\n"
     look += "assert os.listdir('/dev/shm') == os.listdir('.') == []\nprint(os.getcwd(), os.getuid())"
-    after = await judged(worker, program(look))
+    after = await judged(program(look))
     assert after.verdict is Verdict.PASSED, after
 
 
+PROCESSES = "found = [p for p in os.listdir('/proc') if p.isdigit()]\n"  # the agent, the judge and the program
 DAEMON = """
 import os, time, signal
 for number in range(1, 32):
@@ -258,10 +221,11 @@ if os.fork() == 0:
 
 
 @pytest.mark.parametrize("source", [DAEMON, FORKING], ids=["daemon", "ever forking"])
-async def test_processes_are_gone_for_the_next_program(worker: SandboxWorker, source: str) -> None:
-    assert (await judged(worker, program(source))).verdict is Verdict.PASSED
-    look = "import os\nassert sorted(p for p in os.listdir('/proc') if p.isdigit()) == sorted({'1', str(os.getpid())})"
-    after = await judged(worker, program(look))
+async def test_processes_are_gone_for_the_next_program(judged: Judged, source: str) -> None:
+    assert (await judged(program(source))).verdict is Verdict.PASSED
+    look = f"import os\n{PROCESSES}ours = [p for p in found if os.stat('/proc/' + p).st_uid == os.getuid()]\n"
+    look += "assert len(found) == 3 and ours == [str(os.getpid())], found"
+    after = await judged(program(look))
     assert after.verdict is Verdict.PASSED, after
 
 
@@ -275,11 +239,14 @@ async def test_processes_are_gone_for_the_next_program(worker: SandboxWorker, so
         "libc.syscall(248, b'user', b'name', b'data', 4, -4)",  # add_key to the user's keyring, on x86_64
     ],
 )
-async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, call: str) -> None:
+async def test_what_outlives_processes_cannot_be_made(judged: Judged, call: str) -> None:
     if "syscall" in call and os.uname().machine != "x86_64":
         pytest.skip("the number is x86_64's")
-    judgement = await judged(worker, program(f"import ctypes, os\nlibc = ctypes.CDLL(None)\nassert {call} == -1"))
+    judgement = await judged(program(f"import ctypes, os\nlibc = ctypes.CDLL(None)\nassert {call} == -1"))
     assert judgement.verdict is Verdict.PASSED, judgement
+
+
+JUDGE = f"import os\n{PROCESSES}(judge,) = set(found) - {{'1', str(os.getpid())}}\n"
 
 
 @pytest.mark.parametrize(
@@ -287,8 +254,12 @@ async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, cal
     [
         "import os\nassert not os.path.exists('/work') and not os.path.exists('/home')",
         "import os\nassert 'root' not in os.listdir('/') or not os.access('/root/.pyenv', os.F_OK)",
-        "import socket\nassert [name for _, name in socket.if_nameindex()] == ['lo']",
-        "import os\nassert not [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]",
+        "assert [line.split(':')[0].strip() for line in open('/proc/net/dev')][2:] == ['lo']",
+        f"import os\n{PROCESSES}assert len(found) == 3 and {{'1', str(os.getpid())}} < set(found), found",
+        JUDGE + probes.refused("open(f'/proc/{judge}/mem', 'rb')", "EACCES", "EPERM"),
+        JUDGE + probes.refused("open(f'/proc/{judge}/environ', 'rb')", "EACCES", "EPERM"),
+        JUDGE + probes.refused("os.listdir(f'/proc/{judge}/fd')", "EACCES", "EPERM"),
+        JUDGE + probes.refused("os.kill(int(judge), 9)", "EPERM"),
         probes.refused("open('/proc/1/mem', 'rb')"),
         probes.refused("os.listdir('/proc/1/fd')"),
         probes.refused("os.kill(1, 0)", "EPERM"),
@@ -296,13 +267,13 @@ async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, cal
         probes.refused("os.chown('.', 0, 0)", "EPERM"),
         probes.refused("os.mknod('disk', 0o060600, os.makedev(8, 0))", "EPERM"),
         probes.refused("socket.socket(socket.AF_UNIX).connect('/codesieve/socket')", "ENOENT"),
-        probes.refused("open('/codesieve/agent.py', 'a')", "EROFS", "EACCES"),
+        probes.refused("open('/codesieve/inside/judge.py', 'a')", "EROFS", "EACCES"),
         probes.refused("open('/usr/local/bin/python3', 'a')", "EROFS", "EACCES"),
         "import os\nassert set(os.environ) == {'PATH', 'HOME', 'TMPDIR', 'LANG'}",
         "import os, stat\nassert os.read(0, 1) == b''\n"
         "def is_open(fd):\n  try: os.fstat(fd)\n  except OSError: return False\n  return True\n"
         "found = [fd for fd in range(3, 65536) if is_open(fd)]\n"
-        "assert len(found) == 1 and found[0] >= 128 and stat.S_ISFIFO(os.fstat(found[0]).st_mode), found",
+        "assert len(found) == 1 and found[0] >= 128 and stat.S_ISSOCK(os.fstat(found[0]).st_mode), found",
         "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.unshare(0x10000000) == -1\n"
         "assert libc.prctl(39, 0, 0, 0, 0) == 1  # no new privileges",
         "assert 'CapEff:\\t0000000000000000' in open('/proc/thread-self/status').read()",
@@ -320,31 +291,31 @@ async def test_what_outlives_processes_cannot_be_made(worker: SandboxWorker, cal
         "import tempfile\ntempfile.NamedTemporaryFile().write(b'x')\nopen('/tmp/mine', 'w')",
     ],
 )
-async def test_what_a_program_can_see_and_do(worker: SandboxWorker, source: str) -> None:
-    judgement = await judged(worker, program(source))
+async def test_what_a_program_can_see_and_do(judged: Judged, source: str) -> None:
+    judgement = await judged(program(source))
     assert judgement.verdict is Verdict.PASSED, judgement
 
 
-async def test_hash_order_is_the_same_every_time(worker: SandboxWorker) -> None:
-    first = await judged(worker, program("print(hash('codesieve'))"))
-    other = await judged(worker, program("print(hash('codesieve'))"))
+async def test_hash_order_is_the_same_every_time(judged: Judged) -> None:
+    first = await judged(program("print(hash('codesieve'))"))
+    other = await judged(program("print(hash('codesieve'))"))
     assert first.stdout == other.stdout != b""
 
 
-async def test_programs_of_two_slots_cannot_reach_each_other(backend: Backend) -> None:
-    cell = await backend.make_cell(CellSpec(2, 2**30, 2**25))
-    victim = program("import time\nopen('secret', 'w').write('x')\ntime.sleep(1.5)")
+async def test_programs_of_two_cells_cannot_reach_each_other(backend: Backend) -> None:
+    cells = [await backend.make_cell(SPEC) for _ in range(2)]
+    victim = program("import time\nopen('/tmp/secret', 'w').write('x')\ntime.sleep(1.5)")
     spy = program(
-        "import os, time\ntime.sleep(0.5)\n"
-        "others = [p for p in os.listdir('/proc') if p.isdigit() and p not in ('1', str(os.getpid()))]\n"
-        "assert len(others) == 1\n"
-        "for act in (lambda: os.kill(int(others[0]), 9), lambda: open(f'/proc/{others[0]}/mem'),\n"
-        "            lambda: [os.listdir('/tmp/' + d)\n"
-        "            for d in os.listdir('/tmp') if '/tmp/' + d != os.getcwd()]):\n"
-        "  try:\n    act()\n  except PermissionError:\n    pass\n  else:\n    assert False, act\n"
+        f"import os, time\ntime.sleep(0.5)\n{PROCESSES}assert len(found) == 3, found\n"
+        "assert not os.path.exists('/tmp/secret') and not os.listdir('/dev/shm')\n"
     )
-    outcomes = await asyncio.gather(cell.run(victim), cell.run(spy))
-    assert [judge(victim, outcome).verdict for outcome in outcomes] == [Verdict.PASSED] * 2, outcomes
+    judgements = await asyncio.gather(Run(cells[0], victim, 1.0).judge(), Run(cells[1], spy, 1.0).judge())
+    assert [judgement.verdict for judgement in judgements] == [Verdict.PASSED] * 2, judgements
+
+
+def is_first(process: Path) -> bool:
+    (line,) = (line for line in (process / "status").read_text().splitlines() if line.startswith("NSpid:"))
+    return line.split()[-1] == "1"
 
 
 def agents_of(runtime_dir: Path) -> set[int]:
@@ -355,8 +326,10 @@ def agents_of(runtime_dir: Path) -> set[int]:
     for entry in Path("/proc").iterdir():
         try:
             arguments = (entry / "cmdline").read_bytes().split(b"\0")[:-1] if entry.name.isdigit() else []
+            if len(arguments) < 3 or b"agent.main" not in arguments[-3] or not is_first(entry):
+                continue
             # A namespace cell's agent is a user of ours; a container's is root and was told its block.
-            if b"/tmp/agent.pyc" in arguments and (int(arguments[-2]) in ours or entry.stat().st_uid in ours):
+            if int(arguments[-1]) in ours or entry.stat().st_uid in ours:
                 found.add(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
@@ -367,7 +340,7 @@ async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_anothe
     backend_name: str, runtime_dir: Path
 ) -> None:
     before = agents_of(runtime_dir)
-    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=2)
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1)
     await worker.start()
     try:
         (agent_pid,) = agents_of(runtime_dir) - before
@@ -383,36 +356,48 @@ async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_anothe
     assert agents_of(runtime_dir) <= before
 
 
-async def test_a_cell_that_cannot_be_cleaned_is_given_up(backend: Backend) -> None:
-    cell = await backend.make_cell(CellSpec(2, 2**30, 2**25))
-    # One program opens its scratch directory, the other puts there what the first may not remove.
-    open_door = program("import os, time\nos.chmod('.', 0o777); print(os.getcwd(), flush=True); time.sleep(2)")
-    guest = program(
-        "import os, time\ntime.sleep(0.5)\n"
-        "(door,) = ['/tmp/' + d for d in os.listdir('/tmp') if '/tmp/' + d != os.getcwd()]\nos.makedirs(door + '/mine/deep')"
-    )
-    outcomes = await asyncio.gather(cell.run(open_door), cell.run(guest))
-    assert [judge(guest, outcome).verdict for outcome in outcomes] == [Verdict.PASSED] * 2
+def make_file(process: int, directory: str, name: str) -> None:
+    """Makes a file where `process` sees `directory`, owned by the user of `process`."""
+    place = os.open(f"/proc/{process}/root{directory}", os.O_DIRECTORY)
+    owner = os.stat(f"/proc/{process}")
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=place))
+    finally:
+        os.seteuid(os.getuid())
+        os.setegid(os.getgid())
+        os.close(place)
+
+
+async def test_a_cell_that_cannot_be_cleaned_is_given_up(backend: Backend, runtime_dir: Path) -> None:
+    before = agents_of(runtime_dir)
+    cell = await backend.make_cell(SPEC)
+    (agent_pid,) = agents_of(runtime_dir) - before
+    piece = program("pass")
+    assert (await Run(cell, piece, 1.0).judge()).verdict is Verdict.PASSED
+    make_file(agent_pid, "/tmp", "alien")
+    assert (await Run(cell, piece, 1.0).judge()).verdict is Verdict.PASSED
     await asyncio.wait_for(cell.lost.wait(), 10)
-    assert "can't be removed" in cell.why
+    assert "a file of user" in cell.why
     with pytest.raises(CellLost):
-        await cell.run(guest)
+        await Run(cell, piece, 1.0).judge()
 
 
 async def test_a_killed_agent_is_no_verdict(backend: Backend, runtime_dir: Path) -> None:
     before = agents_of(runtime_dir)
-    cell = await backend.make_cell(CellSpec(1, 2**30, 2**25))
+    cell = await backend.make_cell(SPEC)
     (agent_pid,) = agents_of(runtime_dir) - before
-    running = asyncio.create_task(cell.run(program("import time\ntime.sleep(30)")))
+    running = asyncio.create_task(Run(cell, program("import time\ntime.sleep(30)"), 1.0).judge())
     await asyncio.sleep(0.3)
     os.kill(agent_pid, signal.SIGKILL)
     with pytest.raises(CellLost):
         await running
     with pytest.raises(CellLost):
-        await cell.run(program("pass"))
+        await Run(cell, program("pass"), 1.0).judge()
 
 
-async def test_a_cancelled_program_is_killed_and_its_slot_used_again(worker: SandboxWorker) -> None:
+async def test_a_cancelled_program_is_killed_and_its_cell_used_again(worker: SandboxWorker) -> None:
     await worker.submit([program("import time\ntime.sleep(25)", work_id="long"), program("pass", work_id="next")])
     await asyncio.sleep(0.3)
     await worker.cancel(["long"])
@@ -439,7 +424,7 @@ async def test_stop_leaves_nothing_behind(backend_name: str, runtime_dir: Path) 
         return [containers, groups, cells, mounts, agents_of(runtime_dir)]
 
     before = everything()
-    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=2, slots_per_cell=2)
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=2)
     await worker.start()
     assert everything() != before
     await worker.submit([program(DAEMON + "\ntime.sleep(30)", work_id=str(number)) for number in range(6)])
@@ -453,7 +438,7 @@ async def test_a_limit_that_does_not_hold_stops_the_worker(
 ) -> None:
     loose = probes.Probe("moon limit", "pass", Verdict.OUT_OF_MEMORY)
     monkeypatch.setattr("codesieve.workers.sandbox.worker.PROBES", (*probes.PROBES, loose))
-    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1, slots_per_cell=1)
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1)
     with pytest.raises(SandboxUnavailable, match="moon limit"):
         await worker.start()
 
@@ -474,7 +459,7 @@ from codesieve.workers.sandbox.choose import choose_backend
 async def main():
     backend = choose_backend({backend_name!r}, None, None, Path({str(runtime_dir)!r}))
     await backend.start()
-    await backend.make_cell(CellSpec(1, 2**29, 2**25))
+    await backend.make_cell(CellSpec(2**29, 2**25))
     print("made", flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())

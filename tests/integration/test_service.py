@@ -50,7 +50,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     metrics = Metrics(registry)
     judge: Pool[Program, Judgement] = Pool(
         "sandbox",
-        lambda: sandbox_worker("namespaces", image=None, runtime=None, runtime_dir=tmp_path / "run", cells=1),
+        lambda: sandbox_worker("namespaces", None, None, "fork", runtime_dir=tmp_path / "run", cells=1),
         1,
     )
     models = ModelRegistry(lambda name, source: Pool("generation", lambda: generation_worker(source), 1))

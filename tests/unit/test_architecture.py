@@ -18,9 +18,6 @@ MODULES = sorted(
     if not path.stem.endswith(("_pb2", "_pb2_grpc"))
 )
 MAX_LINES = 450
-AGENT = ROOT / "workers/codesieve/workers/sandbox/agent.py"
-AGENT_MAX_LINES = 800
-"""The agent goes into cells as one file, whatever it holds."""
 HEAVY = {"ray", "vllm", "torch", "docker", "openai", "grpc", "google"}
 
 
@@ -45,8 +42,7 @@ def test_modules_are_found() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_are_small(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    most = AGENT_MAX_LINES if path == AGENT else MAX_LINES
-    assert lines < most, f"{lines} lines; under {most} is the rule: split it"
+    assert lines < MAX_LINES, f"{lines} lines; under {MAX_LINES} is the rule: split it"
 
 
 @pytest.mark.parametrize(

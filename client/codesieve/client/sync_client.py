@@ -12,6 +12,7 @@ import grpc
 from codesieve.client import convert, flows, requests, types
 from codesieve.client.channel import DEFAULT_TARGET, OPTIONS, Stubs, no_answer
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
+from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
 from codesieve.v1 import job_pb2, model_pb2
@@ -72,7 +73,7 @@ class Client:
 
     def run(
         self,
-        problems: str | Sequence[types.Problem],
+        problems: str | Sequence[Problem],
         generation: Generation = Generation(),  # noqa: B008 (frozen)
         *,
         k: Sequence[int] = (),
@@ -93,7 +94,7 @@ class Client:
     def evaluate(
         self,
         samples: Sequence[types.RecordedSample],
-        problems: str | Sequence[types.Problem] = "humaneval",
+        problems: str | Sequence[Problem] = "humaneval",
         *,
         k: Sequence[int] = (),
         limits: types.Limits | None = None,
@@ -115,7 +116,7 @@ class Client:
     def judge(
         self,
         items: Iterable[types.JudgeItem],
-        problems: str | Sequence[types.Problem] = "humaneval",
+        problems: str | Sequence[Problem] = "humaneval",
         *,
         limits: types.Limits | None = None,
     ) -> Generator[types.Judged, None, None]:
@@ -229,7 +230,7 @@ class Jobs:
 
     def create(
         self,
-        problems: str | Sequence[types.Problem],
+        problems: str | Sequence[Problem],
         samples: Generation | Sequence[types.RecordedSample],
         *,
         k: Sequence[int] = (),

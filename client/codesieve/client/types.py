@@ -93,18 +93,6 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Problem:
-    """A prompt, an entry point and tests, in HumanEval's form."""
-
-    problem_id: str
-    prompt: str
-    entry_point: str
-    check_function: str
-    """Source that defines ``check(candidate)``."""
-    canonical_solution: str | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class RecordedSample:
     """A completion that was made before, to be evaluated."""
 
@@ -135,6 +123,25 @@ class Unjudged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class TestResult:
+    """What became of one test: an assertion, a case, a test of a script."""
+
+    __test__ = False  # no class of pytest's
+
+    name: str
+    """One line: the assertion's source, "case 3", the test's name."""
+    verdict: Verdict | None
+    """None where the test did not run, because one before it ended the program."""
+    detail: str = ""
+    """One line for people."""
+    input: bytes = b""
+    """What the program was given: a call's arguments as Python shows them, or stdin. The first 1,000 bytes."""
+    output: bytes = b""
+    """What came back: a call's result as Python shows it, or stdout. The first 1,000 bytes."""
+    wall_seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Judgement:
     """What became of a sample: exactly one of `verdict` and `unjudged` is set."""
 
@@ -149,11 +156,18 @@ class Judgement:
     peak_memory_bytes: int = 0
     stdout: bytes = b""
     stderr: bytes = b""
+    tests: tuple[TestResult, ...] = ()
+    """In the problem's order, the first 200 of them."""
 
     @property
     def passed(self) -> bool | None:
         """Whether every test held; None where there is no verdict."""
         return None if self.verdict is None else self.verdict is Verdict.PASSED
+
+    @property
+    def first_failed(self) -> TestResult | None:
+        """The first test that ran and did not hold."""
+        return next((each for each in self.tests if each.verdict not in (None, Verdict.PASSED)), None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63odesieve/v1/types.proto\x12\x0c\x63odesieve.v1\x1a\x1egoogle/protobuf/duration.proto\"\x81\x01\n\x07Problem\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\x0c\x12\x13\n\x0b\x65ntry_point\x18\x03 \x01(\t\x12\x18\n\x0e\x63heck_function\x18\x04 \x01(\x0cH\x00\x12\x1a\n\x12\x63\x61nonical_solution\x18\x05 \x01(\x0c\x42\x07\n\x05tests\"h\n\rProblemSource\x12\x11\n\x07\x64\x61taset\x18\x01 \x01(\tH\x00\x12+\n\x06inline\x18\x02 \x01(\x0b\x32\x19.codesieve.v1.ProblemListH\x00\x12\r\n\x05limit\x18\x03 \x01(\x05\x42\x08\n\x06source\"6\n\x0bProblemList\x12\'\n\x08problems\x18\x01 \x03(\x0b\x32\x15.codesieve.v1.Problem\"\xdd\x01\n\x06Limits\x12\x31\n\x0e\x63pu_time_limit\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fwall_time_limit\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12memory_limit_bytes\x18\x03 \x01(\x03\x12\x1a\n\x12output_limit_bytes\x18\x04 \x01(\x03\x12\x1d\n\x15\x66ile_size_limit_bytes\x18\x05 \x01(\x03\x12\x15\n\rprocess_limit\x18\x06 \x01(\x05\"\xf1\x02\n\x06Sample\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x12\n\nproblem_id\x18\x02 \x01(\t\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05index\x18\x04 \x01(\x05\x12\x17\n\ncompletion\x18\x05 \x01(\x0cH\x01\x88\x01\x01\x12\x18\n\x0btoken_count\x18\x06 \x01(\x05H\x02\x88\x01\x01\x12\x1f\n\x12\x63umulative_logprob\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x38\n\rfinish_reason\x18\x08 \x01(\x0e\x32!.codesieve.v1.Sample.FinishReason\"C\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x08\n\x04STOP\x10\x01\x12\n\n\x06LENGTH\x10\x02\x42\x0e\n\x0c_temperatureB\r\n\x0b_completionB\x0e\n\x0c_token_countB\x15\n\x13_cumulative_logprob\"\xcb\x04\n\tJudgement\x12\x32\n\x07verdict\x18\x01 \x01(\x0e\x32\x1f.codesieve.v1.Judgement.VerdictH\x00\x12*\n\x08unjudged\x18\x02 \x01(\x0b\x32\x16.codesieve.v1.UnjudgedH\x00\x12\x34\n\tintegrity\x18\x03 \x01(\x0e\x32!.codesieve.v1.Judgement.Integrity\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12,\n\twall_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x63pu_time\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11peak_memory_bytes\x18\x08 \x01(\x03\x12\x0e\n\x06stdout\x18\t \x01(\x0c\x12\x0e\n\x06stderr\x18\n \x01(\x0c\"\xa7\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\n\n\x06PASSED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\x12\n\n\x06RAISED\x10\x03\x12\x10\n\x0cSYNTAX_ERROR\x10\x04\x12\r\n\tTIMED_OUT\x10\x05\x12\x11\n\rOUT_OF_MEMORY\x10\x06\x12\x10\n\x0cOUTPUT_LIMIT\x10\x07\x12\x0b\n\x07\x43RASHED\x10\x08\x12\x0c\n\x08TAMPERED\x10\t\"=\n\tIntegrity\x12\x19\n\x15INTEGRITY_UNSPECIFIED\x10\x00\x12\n\n\x06SHARED\x10\x01\x12\t\n\x05SPLIT\x10\x02\x42\t\n\x07outcome\"+\n\x08Unjudged\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63odesieve/v1/types.proto\x12\x0c\x63odesieve.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8d\x02\n\x07Problem\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\x0c\x12\x13\n\x0b\x65ntry_point\x18\x03 \x01(\t\x12\x18\n\x0e\x63heck_function\x18\x04 \x01(\x0cH\x00\x12\x32\n\nassertions\x18\x06 \x01(\x0b\x32\x1c.codesieve.v1.AssertionTestsH\x00\x12)\n\x05stdio\x18\x07 \x01(\x0b\x32\x18.codesieve.v1.StdioTestsH\x00\x12+\n\x06script\x18\x08 \x01(\x0b\x32\x19.codesieve.v1.ScriptTestsH\x00\x12\x1a\n\x12\x63\x61nonical_solution\x18\x05 \x01(\x0c\x42\x07\n\x05tests\"3\n\x0e\x41ssertionTests\x12\x12\n\nassertions\x18\x01 \x03(\x0c\x12\r\n\x05setup\x18\x02 \x01(\x0c\"\xf1\x01\n\nStdioTests\x12&\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x17.codesieve.v1.StdioCase\x12\x37\n\ncomparison\x18\x02 \x01(\x0e\x32#.codesieve.v1.StdioTests.Comparison\x12\x16\n\ttolerance\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x63hecker\x18\x04 \x01(\x0c\"K\n\nComparison\x12\x1a\n\x16\x43OMPARISON_UNSPECIFIED\x10\x00\x12\t\n\x05\x45XACT\x10\x01\x12\n\n\x06TOKENS\x10\x02\x12\n\n\x06\x46LOATS\x10\x03\x42\x0c\n\n_tolerance\"*\n\tStdioCase\x12\r\n\x05stdin\x18\x01 \x01(\x0c\x12\x0e\n\x06stdout\x18\x02 \x01(\x0c\"\xa7\x01\n\x0bScriptTests\x12\x0e\n\x06script\x18\x01 \x01(\x0c\x12\x36\n\tframework\x18\x02 \x01(\x0e\x32#.codesieve.v1.ScriptTests.Framework\x12\x0e\n\x06module\x18\x03 \x01(\t\"@\n\tFramework\x12\x19\n\x15\x46RAMEWORK_UNSPECIFIED\x10\x00\x12\x0c\n\x08UNITTEST\x10\x01\x12\n\n\x06PYTEST\x10\x02\"h\n\rProblemSource\x12\x11\n\x07\x64\x61taset\x18\x01 \x01(\tH\x00\x12+\n\x06inline\x18\x02 \x01(\x0b\x32\x19.codesieve.v1.ProblemListH\x00\x12\r\n\x05limit\x18\x03 \x01(\x05\x42\x08\n\x06source\"6\n\x0bProblemList\x12\'\n\x08problems\x18\x01 \x03(\x0b\x32\x15.codesieve.v1.Problem\"\xdd\x01\n\x06Limits\x12\x31\n\x0e\x63pu_time_limit\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fwall_time_limit\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12memory_limit_bytes\x18\x03 \x01(\x03\x12\x1a\n\x12output_limit_bytes\x18\x04 \x01(\x03\x12\x1d\n\x15\x66ile_size_limit_bytes\x18\x05 \x01(\x03\x12\x15\n\rprocess_limit\x18\x06 \x01(\x05\"\xf1\x02\n\x06Sample\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x12\n\nproblem_id\x18\x02 \x01(\t\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05index\x18\x04 \x01(\x05\x12\x17\n\ncompletion\x18\x05 \x01(\x0cH\x01\x88\x01\x01\x12\x18\n\x0btoken_count\x18\x06 \x01(\x05H\x02\x88\x01\x01\x12\x1f\n\x12\x63umulative_logprob\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x38\n\rfinish_reason\x18\x08 \x01(\x0e\x32!.codesieve.v1.Sample.FinishReason\"C\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x08\n\x04STOP\x10\x01\x12\n\n\x06LENGTH\x10\x02\x42\x0e\n\x0c_temperatureB\r\n\x0b_completionB\x0e\n\x0c_token_countB\x15\n\x13_cumulative_logprob\"\xf4\x04\n\tJudgement\x12\x32\n\x07verdict\x18\x01 \x01(\x0e\x32\x1f.codesieve.v1.Judgement.VerdictH\x00\x12*\n\x08unjudged\x18\x02 \x01(\x0b\x32\x16.codesieve.v1.UnjudgedH\x00\x12\x34\n\tintegrity\x18\x03 \x01(\x0e\x32!.codesieve.v1.Judgement.Integrity\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12,\n\twall_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x63pu_time\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11peak_memory_bytes\x18\x08 \x01(\x03\x12\x0e\n\x06stdout\x18\t \x01(\x0c\x12\x0e\n\x06stderr\x18\n \x01(\x0c\x12\'\n\x05tests\x18\x0b \x03(\x0b\x32\x18.codesieve.v1.TestResult\"\xa7\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\n\n\x06PASSED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\x12\n\n\x06RAISED\x10\x03\x12\x10\n\x0cSYNTAX_ERROR\x10\x04\x12\r\n\tTIMED_OUT\x10\x05\x12\x11\n\rOUT_OF_MEMORY\x10\x06\x12\x10\n\x0cOUTPUT_LIMIT\x10\x07\x12\x0b\n\x07\x43RASHED\x10\x08\x12\x0c\n\x08TAMPERED\x10\t\"=\n\tIntegrity\x12\x19\n\x15INTEGRITY_UNSPECIFIED\x10\x00\x12\n\n\x06SHARED\x10\x01\x12\t\n\x05SPLIT\x10\x02\x42\t\n\x07outcome\"\xba\x01\n\nTestResult\x12\x0c\n\x04name\x18\x01 \x01(\x0c\x12\x35\n\x07verdict\x18\x02 \x01(\x0e\x32\x1f.codesieve.v1.Judgement.VerdictH\x00\x88\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\r\n\x05input\x18\x04 \x01(\x0c\x12\x0e\n\x06output\x18\x05 \x01(\x0c\x12,\n\twall_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\n\x08_verdict\"+\n\x08Unjudged\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,23 +33,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'codesieve.v1.types_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROBLEM']._serialized_start=75
-  _globals['_PROBLEM']._serialized_end=204
-  _globals['_PROBLEMSOURCE']._serialized_start=206
-  _globals['_PROBLEMSOURCE']._serialized_end=310
-  _globals['_PROBLEMLIST']._serialized_start=312
-  _globals['_PROBLEMLIST']._serialized_end=366
-  _globals['_LIMITS']._serialized_start=369
-  _globals['_LIMITS']._serialized_end=590
-  _globals['_SAMPLE']._serialized_start=593
-  _globals['_SAMPLE']._serialized_end=962
-  _globals['_SAMPLE_FINISHREASON']._serialized_start=825
-  _globals['_SAMPLE_FINISHREASON']._serialized_end=892
-  _globals['_JUDGEMENT']._serialized_start=965
-  _globals['_JUDGEMENT']._serialized_end=1552
-  _globals['_JUDGEMENT_VERDICT']._serialized_start=1311
-  _globals['_JUDGEMENT_VERDICT']._serialized_end=1478
-  _globals['_JUDGEMENT_INTEGRITY']._serialized_start=1480
-  _globals['_JUDGEMENT_INTEGRITY']._serialized_end=1541
-  _globals['_UNJUDGED']._serialized_start=1554
-  _globals['_UNJUDGED']._serialized_end=1597
+  _globals['_PROBLEM']._serialized_end=344
+  _globals['_ASSERTIONTESTS']._serialized_start=346
+  _globals['_ASSERTIONTESTS']._serialized_end=397
+  _globals['_STDIOTESTS']._serialized_start=400
+  _globals['_STDIOTESTS']._serialized_end=641
+  _globals['_STDIOTESTS_COMPARISON']._serialized_start=552
+  _globals['_STDIOTESTS_COMPARISON']._serialized_end=627
+  _globals['_STDIOCASE']._serialized_start=643
+  _globals['_STDIOCASE']._serialized_end=685
+  _globals['_SCRIPTTESTS']._serialized_start=688
+  _globals['_SCRIPTTESTS']._serialized_end=855
+  _globals['_SCRIPTTESTS_FRAMEWORK']._serialized_start=791
+  _globals['_SCRIPTTESTS_FRAMEWORK']._serialized_end=855
+  _globals['_PROBLEMSOURCE']._serialized_start=857
+  _globals['_PROBLEMSOURCE']._serialized_end=961
+  _globals['_PROBLEMLIST']._serialized_start=963
+  _globals['_PROBLEMLIST']._serialized_end=1017
+  _globals['_LIMITS']._serialized_start=1020
+  _globals['_LIMITS']._serialized_end=1241
+  _globals['_SAMPLE']._serialized_start=1244
+  _globals['_SAMPLE']._serialized_end=1613
+  _globals['_SAMPLE_FINISHREASON']._serialized_start=1476
+  _globals['_SAMPLE_FINISHREASON']._serialized_end=1543
+  _globals['_JUDGEMENT']._serialized_start=1616
+  _globals['_JUDGEMENT']._serialized_end=2244
+  _globals['_JUDGEMENT_VERDICT']._serialized_start=2003
+  _globals['_JUDGEMENT_VERDICT']._serialized_end=2170
+  _globals['_JUDGEMENT_INTEGRITY']._serialized_start=2172
+  _globals['_JUDGEMENT_INTEGRITY']._serialized_end=2233
+  _globals['_TESTRESULT']._serialized_start=2247
+  _globals['_TESTRESULT']._serialized_end=2433
+  _globals['_UNJUDGED']._serialized_start=2435
+  _globals['_UNJUDGED']._serialized_end=2478
 # @@protoc_insertion_point(module_scope)

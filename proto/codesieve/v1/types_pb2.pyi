@@ -8,18 +8,80 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Problem(_message.Message):
-    __slots__ = ("problem_id", "prompt", "entry_point", "check_function", "canonical_solution")
+    __slots__ = ("problem_id", "prompt", "entry_point", "check_function", "assertions", "stdio", "script", "canonical_solution")
     PROBLEM_ID_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     ENTRY_POINT_FIELD_NUMBER: _ClassVar[int]
     CHECK_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    ASSERTIONS_FIELD_NUMBER: _ClassVar[int]
+    STDIO_FIELD_NUMBER: _ClassVar[int]
+    SCRIPT_FIELD_NUMBER: _ClassVar[int]
     CANONICAL_SOLUTION_FIELD_NUMBER: _ClassVar[int]
     problem_id: str
     prompt: bytes
     entry_point: str
     check_function: bytes
+    assertions: AssertionTests
+    stdio: StdioTests
+    script: ScriptTests
     canonical_solution: bytes
-    def __init__(self, problem_id: _Optional[str] = ..., prompt: _Optional[bytes] = ..., entry_point: _Optional[str] = ..., check_function: _Optional[bytes] = ..., canonical_solution: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, problem_id: _Optional[str] = ..., prompt: _Optional[bytes] = ..., entry_point: _Optional[str] = ..., check_function: _Optional[bytes] = ..., assertions: _Optional[_Union[AssertionTests, _Mapping]] = ..., stdio: _Optional[_Union[StdioTests, _Mapping]] = ..., script: _Optional[_Union[ScriptTests, _Mapping]] = ..., canonical_solution: _Optional[bytes] = ...) -> None: ...
+
+class AssertionTests(_message.Message):
+    __slots__ = ("assertions", "setup")
+    ASSERTIONS_FIELD_NUMBER: _ClassVar[int]
+    SETUP_FIELD_NUMBER: _ClassVar[int]
+    assertions: _containers.RepeatedScalarFieldContainer[bytes]
+    setup: bytes
+    def __init__(self, assertions: _Optional[_Iterable[bytes]] = ..., setup: _Optional[bytes] = ...) -> None: ...
+
+class StdioTests(_message.Message):
+    __slots__ = ("cases", "comparison", "tolerance", "checker")
+    class Comparison(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        COMPARISON_UNSPECIFIED: _ClassVar[StdioTests.Comparison]
+        EXACT: _ClassVar[StdioTests.Comparison]
+        TOKENS: _ClassVar[StdioTests.Comparison]
+        FLOATS: _ClassVar[StdioTests.Comparison]
+    COMPARISON_UNSPECIFIED: StdioTests.Comparison
+    EXACT: StdioTests.Comparison
+    TOKENS: StdioTests.Comparison
+    FLOATS: StdioTests.Comparison
+    CASES_FIELD_NUMBER: _ClassVar[int]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    CHECKER_FIELD_NUMBER: _ClassVar[int]
+    cases: _containers.RepeatedCompositeFieldContainer[StdioCase]
+    comparison: StdioTests.Comparison
+    tolerance: float
+    checker: bytes
+    def __init__(self, cases: _Optional[_Iterable[_Union[StdioCase, _Mapping]]] = ..., comparison: _Optional[_Union[StdioTests.Comparison, str]] = ..., tolerance: _Optional[float] = ..., checker: _Optional[bytes] = ...) -> None: ...
+
+class StdioCase(_message.Message):
+    __slots__ = ("stdin", "stdout")
+    STDIN_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_FIELD_NUMBER: _ClassVar[int]
+    stdin: bytes
+    stdout: bytes
+    def __init__(self, stdin: _Optional[bytes] = ..., stdout: _Optional[bytes] = ...) -> None: ...
+
+class ScriptTests(_message.Message):
+    __slots__ = ("script", "framework", "module")
+    class Framework(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FRAMEWORK_UNSPECIFIED: _ClassVar[ScriptTests.Framework]
+        UNITTEST: _ClassVar[ScriptTests.Framework]
+        PYTEST: _ClassVar[ScriptTests.Framework]
+    FRAMEWORK_UNSPECIFIED: ScriptTests.Framework
+    UNITTEST: ScriptTests.Framework
+    PYTEST: ScriptTests.Framework
+    SCRIPT_FIELD_NUMBER: _ClassVar[int]
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    MODULE_FIELD_NUMBER: _ClassVar[int]
+    script: bytes
+    framework: ScriptTests.Framework
+    module: str
+    def __init__(self, script: _Optional[bytes] = ..., framework: _Optional[_Union[ScriptTests.Framework, str]] = ..., module: _Optional[str] = ...) -> None: ...
 
 class ProblemSource(_message.Message):
     __slots__ = ("dataset", "inline", "limit")
@@ -82,7 +144,7 @@ class Sample(_message.Message):
     def __init__(self, sample_id: _Optional[str] = ..., problem_id: _Optional[str] = ..., temperature: _Optional[float] = ..., index: _Optional[int] = ..., completion: _Optional[bytes] = ..., token_count: _Optional[int] = ..., cumulative_logprob: _Optional[float] = ..., finish_reason: _Optional[_Union[Sample.FinishReason, str]] = ...) -> None: ...
 
 class Judgement(_message.Message):
-    __slots__ = ("verdict", "unjudged", "integrity", "cached", "detail", "wall_time", "cpu_time", "peak_memory_bytes", "stdout", "stderr")
+    __slots__ = ("verdict", "unjudged", "integrity", "cached", "detail", "wall_time", "cpu_time", "peak_memory_bytes", "stdout", "stderr", "tests")
     class Verdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         VERDICT_UNSPECIFIED: _ClassVar[Judgement.Verdict]
@@ -123,6 +185,7 @@ class Judgement(_message.Message):
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     STDOUT_FIELD_NUMBER: _ClassVar[int]
     STDERR_FIELD_NUMBER: _ClassVar[int]
+    TESTS_FIELD_NUMBER: _ClassVar[int]
     verdict: Judgement.Verdict
     unjudged: Unjudged
     integrity: Judgement.Integrity
@@ -133,7 +196,24 @@ class Judgement(_message.Message):
     peak_memory_bytes: int
     stdout: bytes
     stderr: bytes
-    def __init__(self, verdict: _Optional[_Union[Judgement.Verdict, str]] = ..., unjudged: _Optional[_Union[Unjudged, _Mapping]] = ..., integrity: _Optional[_Union[Judgement.Integrity, str]] = ..., cached: bool = ..., detail: _Optional[str] = ..., wall_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., cpu_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., peak_memory_bytes: _Optional[int] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ...) -> None: ...
+    tests: _containers.RepeatedCompositeFieldContainer[TestResult]
+    def __init__(self, verdict: _Optional[_Union[Judgement.Verdict, str]] = ..., unjudged: _Optional[_Union[Unjudged, _Mapping]] = ..., integrity: _Optional[_Union[Judgement.Integrity, str]] = ..., cached: bool = ..., detail: _Optional[str] = ..., wall_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., cpu_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., peak_memory_bytes: _Optional[int] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., tests: _Optional[_Iterable[_Union[TestResult, _Mapping]]] = ...) -> None: ...
+
+class TestResult(_message.Message):
+    __slots__ = ("name", "verdict", "detail", "input", "output", "wall_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    WALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: bytes
+    verdict: Judgement.Verdict
+    detail: str
+    input: bytes
+    output: bytes
+    wall_time: _duration_pb2.Duration
+    def __init__(self, name: _Optional[bytes] = ..., verdict: _Optional[_Union[Judgement.Verdict, str]] = ..., detail: _Optional[str] = ..., input: _Optional[bytes] = ..., output: _Optional[bytes] = ..., wall_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Unjudged(_message.Message):
     __slots__ = ("reason", "message")

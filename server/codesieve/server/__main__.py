@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from codesieve.server.cache import CachingJudge
 from codesieve.server.errors import ServiceError
-from codesieve.server.factories import generation_worker, sandbox_worker
+from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
@@ -48,7 +48,13 @@ class CannotStart(Exception):
 def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
     runtime_dir = runtime_directory(os.environ, os.getuid())
     factory = functools.partial(
-        sandbox_worker, options.sandbox, options.image, options.runtime, runtime_dir, options.cells
+        sandbox_worker,
+        options.sandbox,
+        options.image,
+        options.runtime,
+        options.isolation,
+        runtime_dir,
+        options.cells,
     )
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
 
@@ -185,7 +191,16 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
 )
 @click.option("--image", help="The cells' Docker image; needs Python 3.8+. Default: made of this machine's own Python.")
 @click.option("--runtime", help="The cells' Docker runtime, for example runsc.")
-@click.option("--cells", type=click.IntRange(1), help="Cells per sandbox worker. Default: one for each core.")
+@click.option(
+    "--isolation",
+    type=click.Choice(["fork", "container"]),
+    default="fork",
+    show_default=True,
+    help="fork: programs share warm cells, one after the other. container: a fresh cell for each; slow.",
+)
+@click.option(
+    "--cells", type=click.IntRange(1), help="Programs at a time in each sandbox worker. Default: two for each core."
+)
 @click.option("--sandbox-workers", type=click.IntRange(1), default=1, show_default=True, help="Ray actors with cells.")
 @click.option(
     "--cache-mib",
@@ -239,7 +254,7 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
             part.rename(announce)
 
     try:
-        values["cells"] = values["cells"] or os.cpu_count() or 1
+        values["cells"] = values["cells"] or CELLS_PER_CORE * (os.cpu_count() or 1)
         options = Options(**values, parent=parent if exit_with_parent else None)
         for place in filter(None, (options.listen, options.metrics_listen)):
             address(place)

@@ -1,8 +1,11 @@
 """Equal programs are judged once: a cache before the sandbox workers.
 
-Two programs are equal if problem, completion and limits are; the cells are the same for all that one server judges. What is
-kept is bounded by its size, the least recently used goes first. Equal programs that come while the first of them is being
-judged wait for it, and only one of them goes on if it ends without a verdict: an outage is never kept.
+Two programs are equal if what runs, its tests and its limits are; the cells are the same for all that one server judges.
+What is kept is bounded by its size, the least recently used goes first. Equal programs that come while the first of them is
+being judged wait for it, and only one of them goes on if it ends without a verdict: an outage is never kept.
+
+Whose program it is doesn't count: the same content has the same verdict. A client that guesses program, tests and limits of
+another learns that they were judged before, and the verdict that it would have got anyway; nothing that it didn't send.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import asyncio
 import collections
 import dataclasses
 import hashlib
+import struct
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 from codesieve.server.pipeline import Judges
-from codesieve.workers.types import Judgement, Program, WorkFailed
+from codesieve.workers.types import FunctionTests, Judgement, Problem, Program, WorkFailed
 
 OVERHEAD_BYTES = 500
 """What an entry takes besides its text, roughly."""
@@ -30,6 +36,8 @@ class CachingJudge:
         self._kept: collections.OrderedDict[bytes, Judgement] = collections.OrderedDict()
         self._bytes = 0
         self._under_way: dict[bytes, asyncio.Future[None]] = {}
+        # Tests may be megabytes and come with every sample, so each problem is read once for as long as it is in use.
+        self._problems: weakref.WeakKeyDictionary[Problem, bytes] = weakref.WeakKeyDictionary()
 
     @property
     def capacity(self) -> int:
@@ -37,7 +45,10 @@ class CachingJudge:
 
     async def run(self, work: Program) -> Judgement | WorkFailed:
         """The verdict of this program or of an equal one before it, then marked as cached."""
-        key = content_address(work)
+        problem = self._problems.get(work.problem)
+        if problem is None:
+            problem = self._problems[work.problem] = digest_of_problem(work.problem)
+        key = content_address(problem, work)
         while (first := self._under_way.get(key)) is not None:
             await asyncio.wait([first])
         kept = self._kept.get(key)
@@ -63,18 +74,46 @@ class CachingJudge:
             self._bytes -= size(oldest)
 
 
-def content_address(program: Program) -> bytes:
-    """A digest of all that the verdict depends on."""
-    problem = program.problem
+def content_address(problem: bytes, program: Program) -> bytes:
+    """A digest of all that the verdict depends on; `problem` is `digest_of_problem` of the program's."""
+    digest = hashlib.sha256(problem)
+    _feed(digest, program.completion)
+    _feed(digest, program.limits)
+    return digest.digest()
+
+
+def digest_of_problem(problem: Problem) -> bytes:
+    """A digest of the tests and of what they are run with. Only function tests are run with the prompt."""
     digest = hashlib.sha256()
-    parts = (problem.prompt, problem.entry_point, problem.check_function, program.completion, repr(program.limits))
-    for part in parts:
-        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))  # so that text can't move from one part to the next
-        digest.update(data)
+    _feed(digest, problem.tests)
+    if isinstance(problem.tests, FunctionTests):
+        _feed(digest, (problem.prompt, problem.entry_point))
     return digest.digest()
 
 
 def size(judgement: Judgement) -> int:
     """About how many bytes an entry takes."""
-    return OVERHEAD_BYTES + len(judgement.detail) + len(judgement.stdout) + len(judgement.stderr)
+    tests = sum(
+        OVERHEAD_BYTES + len(one.name) + len(one.detail) + len(one.input) + len(one.output) for one in judgement.tests
+    )
+    return OVERHEAD_BYTES + len(judgement.detail) + len(judgement.stdout) + len(judgement.stderr) + tests
+
+
+def _feed(digest: hashlib._Hash, value: Any) -> None:
+    """Adds a value of types.py with its kind and length, so that no two values are fed as the same bytes."""
+    if isinstance(value, tuple):
+        digest.update(struct.pack(">cQ", b"t", len(value)))
+        for one in value:
+            _feed(digest, one)
+    elif dataclasses.is_dataclass(value):
+        _feed(digest, type(value).__name__)
+        _feed(digest, tuple(getattr(value, field.name) for field in dataclasses.fields(value)))
+    else:
+        if isinstance(value, bytes):
+            kind, data = b"b", value
+        elif isinstance(value, str):
+            kind, data = b"s", value.encode("utf-8", "surrogatepass")
+        else:
+            kind, data = b"n", repr(value).encode()
+        digest.update(struct.pack(">cQ", kind, len(data)))
+        digest.update(data)

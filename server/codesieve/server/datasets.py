@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codesieve.workers.types import Problem
+from codesieve.workers.types import FunctionTests, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def _humaneval_problem(task: dict[str, str]) -> Problem:
         problem_id=task["task_id"],
         prompt=task["prompt"],
         entry_point=task["entry_point"],
-        check_function=task["test"],
+        tests=FunctionTests(task["test"]),
         canonical_solution=task["canonical_solution"],
     )
 

@@ -8,15 +8,16 @@ from codesieve.workers.generation.worker import GenerationWorker
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
 
-SLOTS_PER_CELL = 2
+CELLS_PER_CORE = 2
 """More programs at a time than cores: those that wait or sleep must not hold up the others."""
 
 
 def sandbox_worker(
-    sandbox: str, image: str | None, runtime: str | None, runtime_dir: Path, cells: int
+    sandbox: str, image: str | None, runtime: str | None, isolation: str, runtime_dir: Path, cells: int
 ) -> SandboxWorker:
     """A sandbox worker with `cells` cells. Raises `SandboxUnavailable`."""
-    return SandboxWorker(choose_backend(sandbox, image, runtime, runtime_dir), cells, SLOTS_PER_CELL)
+    backend = choose_backend(sandbox, image, runtime, runtime_dir)
+    return SandboxWorker(backend, cells, fresh=isolation == "container")
 
 
 def generation_worker(source: str) -> GenerationWorker:

@@ -18,6 +18,8 @@ class Options:
     sandbox: str
     image: str | None
     runtime: str | None
+    isolation: str
+    """"fork": a program is a fork in a warm cell, which is cleaned afterwards; "container": a cell of its own."""
     cells: int
     sandbox_workers: int
     cache_mib: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Protocol
 
@@ -43,6 +44,8 @@ class Pipeline:
         self._generate = generate
         self._judge = judge
         self._emit = emit
+        # More than the job's id, which another client may use once this job is forgotten.
+        self._owner = f"jobs/{job_id}/{uuid.uuid4().hex}"
 
     async def run(self) -> None:
         """Until every sample has its verdict or has ended without one. Cancelling it stops all that is in flight."""
@@ -84,5 +87,6 @@ class Pipeline:
 
     async def _take_and_judge(self, problem: Problem, sample: Sample) -> None:
         await self._emit(SampleGenerated(sample))
-        program = Program(f"{self._job_id}/{sample.sample_id}", problem, sample.completion, self._spec.limits)
+        work_id = f"{self._job_id}/{sample.sample_id}"
+        program = Program(work_id, problem, sample.completion, self._spec.limits, self._owner)
         await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program)))

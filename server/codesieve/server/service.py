@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,7 +73,6 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
 
     def __init__(self, judge: Judges, metrics: Metrics) -> None:
         self._judge = judge
-        self._streams = 0
         self._draining = False
         self.metrics = metrics
 
@@ -86,8 +86,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
     ) -> AsyncIterator[judge_pb2.JudgeResponse]:
         if self._draining:
             raise Draining
-        self._streams += 1
-        stream = f"judge-{self._streams}"
+        stream = f"judge/{uuid.uuid4().hex}"  # no job's id has a slash
         first = await anext(request_iterator, None)
         problems, limits = requests.judge_setup(first or judge_pb2.JudgeRequest())
 
@@ -112,7 +111,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
                     await room.acquire()
                     work_id = f"{stream}/{len(seen)}"
                     seen.add(item_id)
-                    judging.create_task(judge(item_id, Program(work_id, problem, completion, limits)))
+                    judging.create_task(judge(item_id, Program(work_id, problem, completion, limits, stream)))
             if trouble is not None:
                 raise trouble
 

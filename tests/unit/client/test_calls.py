@@ -17,6 +17,7 @@ from codesieve.client import (
     AsyncClient,
     Client,
     CodesieveError,
+    FunctionTests,
     Generation,
     InvalidRequest,
     JobCancelled,
@@ -96,7 +97,7 @@ def test_run_brings_samples_with_judgements_and_the_report(fake: Any, both: Both
 
 
 def test_evaluate_sends_recorded_samples_and_own_problems(fake: Any, both: Both) -> None:
-    problem = Problem("mine/0", "def f():\n", "f", "def check(candidate): pass\n")
+    problem = Problem("mine/0", "def f():\n", FunctionTests("def check(candidate): pass\n"), entry_point="f")
     samples = [RecordedSample("mine/0", b"pass \x00\xff", 0.8, 7, -2.5), RecordedSample("mine/0", b"outage")]
     result = both(fake, lambda client: client.evaluate(samples, [problem]))
     assert [each.judgement.passed for each in result.samples] == [True, None]

@@ -198,6 +198,7 @@ def test_bad_input_is_one_clear_line_and_exit_2(
         (["run", "humaneval", "--model", "replay:none.jsonl"], "--model: there is no file none.jsonl"),
         (["run", "humanevil", "--model", "m"], "there is no such file, and no such data set; there is: humaneval"),
         (["run", "humaneval", "--server", "h:1", "--sandbox", "docker"], "--sandbox is for the embedded server"),
+        (["run", "humaneval", "--server", "h:1", "--isolation", "container"], "--isolation is for the embedded server"),
         (["nonsense"], "No such command"),
         (["run", "humaneval", "--nonsense"], "No such option"),
     ],

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from codesieve.client import (
+    AssertionTests,
+    Comparison,
+    Framework,
+    FunctionTests,
     Generation,
     InvalidFile,
     InvalidRequest,
@@ -20,6 +24,10 @@ from codesieve.client import (
     Problem,
     RecordedSample,
     Retry,
+    ScriptTests,
+    StdioCase,
+    StdioTests,
+    TestResult,
     Unavailable,
     Unjudged,
     Verdict,
@@ -28,9 +36,11 @@ from codesieve.client import (
     types,
 )
 from codesieve.client.cli import results, show
+from codesieve.client.cli.common import CliError, Problems, fields_named
 from codesieve.client.retry import Backoff
 
 PROBLEM = {"task_id": "a/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(candidate): ..."}
+CASE = {"stdin": "1 2\n", "stdout": "3\n"}
 
 
 def lines(path: Path, *rows: Any) -> str:
@@ -43,9 +53,86 @@ def lines(path: Path, *rows: Any) -> str:
 def test_problems_are_read(tmp_path: Path, name: str) -> None:
     path = lines(tmp_path / name, PROBLEM, "", {**PROBLEM, "task_id": "a/1", "canonical_solution": " 1", "more": 1})
     read = files.read_problems(path)
-    assert read.values[0] == Problem("a/0", "def f():\n", "f", "def check(candidate): ...")
+    assert read.values[0] == Problem("a/0", "def f():\n", FunctionTests("def check(candidate): ..."), "f")
     assert read.values[1].canonical_solution == " 1"
     assert read.where(1) == f"{path} line 3"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (
+            {"task_id": 2, "text": "Write f.", "code": "def f(): ...", "test_list": ["assert f(1) == 2", "assert f(2)"],
+             "test_setup_code": "import math", "challenge_test_list": ["assert f(3)"]},
+            Problem(
+                "2",
+                "You are an expert Python programmer, and here is your task: Write f. Your code should pass these tests:"
+                "\n\nassert f(1) == 2\nassert f(2)\n",
+                AssertionTests(("assert f(1) == 2", "assert f(2)"), "import math"),
+                canonical_solution="def f(): ...",
+            ),
+        ),
+        (
+            {"task_id": "m", "prompt": "Write {f}.", "test_list": ["assert f()"], "test_imports": ["import a", "import b"]},
+            Problem("m", "Write {f}.", AssertionTests(("assert f()",), "import a\nimport b")),
+        ),
+        (
+            {"task_id": "s", "prompt": "Add.", "cases": [CASE, {"stdin": "", "stdout": "\ud800"}]},
+            Problem("s", "Add.", StdioTests((StdioCase(b"1 2\n", b"3\n"), StdioCase(b"", b"\xed\xa0\x80")))),
+        ),
+        (
+            {"task_id": "s", "prompt": "Add.", "cases": [CASE], "comparison": "floats", "tolerance": 0, "checker": "c",
+             "canonical_solution": "print(3)"},
+            Problem(
+                "s", "Add.", StdioTests((StdioCase(b"1 2\n", b"3\n"),), Comparison.FLOATS, 0, "c"), "", "print(3)"
+            ),
+        ),
+        ({"task_id": "q", "prompt": "P", "script": "S"}, Problem("q", "P", ScriptTests("S"))),
+        (
+            {"task_id": "q", "prompt": "P", "script": "S", "framework": "UNITTEST", "module": "queues"},
+            Problem("q", "P", ScriptTests("S", Framework.UNITTEST, "queues")),
+        ),
+    ],
+)  # fmt: skip
+def test_every_form_of_tests_is_read(tmp_path: Path, row: Any, problem: Problem) -> None:
+    assert files.read_problems(lines(tmp_path / "p.jsonl", row)).values == (problem,)
+
+
+def test_mbpp_is_read_as_it_is_published(mbpp: Path) -> None:
+    problems = files.read_problems(str(mbpp)).values
+    assert [each.problem_id for each in problems] == [str(number) for number in range(1, 975)]
+    tests = [each.tests for each in problems if isinstance(each.tests, AssertionTests)]
+    assert len(tests) == 974
+    assert {len(each.assertions) for each in tests} == {3}
+    assert sum(bool(each.setup) for each in tests) == 2
+    assert all(each.canonical_solution for each in problems)
+
+
+def test_samples_may_have_whole_numbers_for_ids(tmp_path: Path) -> None:
+    path = lines(tmp_path / "s.jsonl", {"task_id": 2, "completion": "def f(): ..."})
+    assert files.read_samples(path).values == (RecordedSample("2", b"def f(): ..."),)
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ("tests", "tests"),
+        ("check_function", "test"),
+        ("assertions.assertions", "test_list"),
+        ("assertions.assertions[3]", "test_list[3]"),
+        ("assertions.setup", "test_setup_code"),
+        ("stdio.cases[0].stdin", "cases[0].stdin"),
+        ("stdio.tolerance", "tolerance"),
+        ("script.script", "script"),
+        ("script.module", "module"),
+    ],
+)
+def test_what_the_server_finds_wrong_is_named_by_line_and_column(tmp_path: Path, field: str, place: str) -> None:
+    path = lines(tmp_path / "p.jsonl", PROBLEM)
+    wrong = InvalidRequest("x", violations=((f"job.problems.inline.problems[0].{field}", "is wrong"),))
+    with pytest.raises(CliError, match="is wrong") as raised, fields_named(Problems.read(path, None)):
+        raise wrong
+    assert raised.value.message == f"{path} line 1: {place}: is wrong"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +145,33 @@ def test_problems_are_read(tmp_path: Path, name: str) -> None:
         ({**PROBLEM, "task_id": ""}, "line 2: task_id: must have"),
         ({**PROBLEM, "task_id": "b", "prompt": None}, "line 2: prompt: must be a string, not null"),
         ({**PROBLEM, "task_id": "b", "entry_point": "f()"}, "is not a Python identifier"),
-        ({"task_id": "b", "prompt": "", "entry_point": "f"}, "line 2: test: is missing"),
+        (
+            {"task_id": "b", "prompt": "", "entry_point": "f"},
+            "line 2: line: has no tests; it must have one of the columns",
+        ),
+        ({**PROBLEM, "task_id": "b", "cases": []}, "line: has tests of 2 forms (test, cases)"),
+        ({**PROBLEM, "task_id": "b", "test": 1}, "test: must be a string, not a number"),
+        ({"task_id": True, "prompt": "", "test_list": ["a"]}, "task_id: must be a string, not a boolean"),
+        ({"task_id": 2, "prompt": "", "test_list": []}, "test_list: must hold at least one assertion"),
+        ({"task_id": 2, "prompt": "", "test_list": "assert f()"}, "test_list: must be an array, not a string"),
+        ({"task_id": 2, "prompt": "", "test_list": ["a", None]}, "test_list[1]: must be a string, not null"),
+        ({"task_id": 2, "test_list": ["a"]}, "prompt: is missing"),
+        ({"task_id": 2, "prompt": "", "test_list": ["a"], "test_imports": "os"}, "test_imports: must be an array"),
+        ({"task_id": 2, "prompt": "", "test_list": ["a"], "test_setup_code": 1}, "test_setup_code: must be a string"),
+        ({"task_id": 2, "prompt": "", "cases": []}, "cases: must hold at least one case"),
+        ({"task_id": 2, "prompt": "", "cases": {}}, "cases: must be an array, not an object"),
+        ({"task_id": 2, "prompt": "", "cases": [CASE, "x"]}, "cases[1]: must be an object with stdin and stdout"),
+        ({"task_id": 2, "prompt": "", "cases": [CASE, {"stdin": ""}]}, "cases[1].stdout: is missing"),
+        ({"task_id": 2, "prompt": "", "cases": [{**CASE, "stdin": 1}]}, "cases[0].stdin: must be a string"),
+        ({"task_id": 2, "cases": [CASE]}, "prompt: is missing"),
+        (
+            {"task_id": 2, "prompt": "", "cases": [CASE], "comparison": "same"},
+            "comparison: must be one of EXACT, TOKENS",
+        ),
+        ({"task_id": 2, "prompt": "", "cases": [CASE], "tolerance": -1}, "tolerance: must be at least 0, not -1"),
+        ({"task_id": 2, "prompt": "", "cases": [CASE], "tolerance": "1"}, "tolerance: must be a number"),
+        ({"task_id": 2, "prompt": "", "script": "", "framework": "nose"}, "framework: must be one of UNITTEST, PYTEST"),
+        ({"task_id": 2, "prompt": "", "script": "", "module": "a.b"}, "module: 'a.b' is not a Python identifier"),
     ],
 )
 def test_a_wrong_problem_is_named_by_its_line(tmp_path: Path, row: Any, message: str) -> None:
@@ -217,3 +330,40 @@ def test_a_terminal_gets_no_control_characters() -> None:
     hostile = "a\x1b]0;pwned\x07\x9b2J\r\u202e\u2066\ud800\x7f\x00b\n\tc"
     assert show.printable(hostile) == r"a\x1b]0;pwned\x07\x9b2J\r\u202e\u2066\ud800\x7f\x00b" + "\n\tc"
     assert show.printable("é → 日本") == "é → 日本"
+
+
+FAILED = Judgement(
+    Verdict.FAILED,
+    tests=(
+        TestResult("assert f(1) == 1", Verdict.PASSED),
+        TestResult("assert f(2) == 4", Verdict.FAILED, "3 is not 4", b"(2,)", b"3\x1b[31m\n" + b"x" * 500, 0.25),
+        TestResult("assert f(3) == 9", None),
+    ),
+)
+
+
+def test_the_first_failed_test_is_shown_on_a_few_safe_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    show.first_failed(show.stdout(), FAILED)
+    assert capsys.readouterr().out.splitlines() == [
+        "  test    assert f(2) == 4",
+        "  verdict FAILED: 3 is not 4",
+        "  input   (2,)",
+        r"  output  3\x1b[31m\n" + "x" * 292 + "... (508 characters)",
+        "  tests   1 of 3 tests passed, 1 did not run",
+    ]
+    show.first_failed(show.stdout(), Judgement(Verdict.SYNTAX_ERROR, tests=FAILED.tests[2:]))
+    assert capsys.readouterr().out == ""
+
+
+def test_json_has_every_test_whole() -> None:
+    event = types.SampleJudged(3, None, "p/0@-#0", FAILED)
+    passed, failed, not_run = results.event(event)["sample_judged"]["tests"]
+    assert (passed["verdict"], not_run["verdict"]) == ("PASSED", None)
+    assert failed == {
+        "name": "assert f(2) == 4",
+        "verdict": "FAILED",
+        "detail": "3 is not 4",
+        "input": "(2,)",
+        "output": "3\x1b[31m\n" + "x" * 500,
+        "wall_seconds": 0.25,
+    }

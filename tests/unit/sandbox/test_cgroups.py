@@ -23,13 +23,13 @@ def test_a_cell_goes_without_where_a_tree_is_missing(tmp_path: Path) -> None:
     (tmp_path / "memory").mkdir()
     groups = find_groups(tmp_path, OWN, "me")
     assert "only each program is bounded" in groups.describe()
-    assert groups.make(3, CellSpec(4, 2**30, 2**20)) == CellGroup()
+    assert groups.make(3, CellSpec(2**30, 2**20)) == CellGroup()
 
 
 def test_version_2_groups_bound_memory_and_processes(tmp_path: Path) -> None:
     (tmp_path / "cgroup.controllers").touch()
     groups = find_groups(tmp_path, "0::/\n", "me")
-    group = groups.make(3, CellSpec(4, 2**30, 2**20))
+    group = groups.make(3, CellSpec(2**30, 2**20))
     place = tmp_path / "codesieve" / "codesieve-me-0003"
     assert (place / "memory.max").read_text() == str(2**30)
     assert int((place / "pids.max").read_text()) > 0

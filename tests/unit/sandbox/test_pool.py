@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from codesieve.workers.errors import SandboxUnavailable
-from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.pool import CellPool
+
+if TYPE_CHECKING:
+    from codesieve.workers.sandbox.cell import Cell
 
 
 class FakeCell:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, destroying: asyncio.Event) -> None:
         self.name = name
-        self.slots = 2
         self.why = "it fell over"
         self.lost = asyncio.Event()
         self.destroyed = False
+        self._destroying = destroying
 
     async def destroy(self) -> None:
         self.lost.set()
+        await self._destroying.wait()
         self.destroyed = True
 
 
@@ -31,39 +34,142 @@ class Maker:
     def __init__(self) -> None:
         self.made: list[FakeCell] = []
         self.broken = False
+        self.destroying = asyncio.Event()
+        self.destroying.set()
 
     async def __call__(self) -> Cell:
         if self.broken:
             raise SandboxUnavailable("no more cells")
-        cell = FakeCell(f"cell {len(self.made)}")
+        cell = FakeCell(f"cell {len(self.made)}", self.destroying)
         self.made.append(cell)
         return cast("Cell", cell)
 
+    def alive(self) -> list[str]:
+        return [cell.name for cell in self.made if not cell.lost.is_set()]
 
-async def test_slots_are_shared_out_evenly_and_bounded() -> None:
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_cell_holds_one_program_at_a_time_and_is_used_again() -> None:
     maker = Maker()
     pool = CellPool(maker, 2)
     await pool.start()
-    contexts = [pool.slot() for _ in range(4)]
-    names = [(await context.__aenter__()).name for context in contexts]
-    assert names == ["cell 0", "cell 1", "cell 0", "cell 1"]
-    fifth = asyncio.create_task(pool.slot().__aenter__())
-    await asyncio.sleep(0)
-    assert not fifth.done()
-    await contexts[0].__aexit__(None, None, None)
-    assert (await fifth).name == "cell 0"
+    async with pool.cell() as first, pool.cell() as second:
+        assert [first.name, second.name] == ["cell 0", "cell 1"]
+        third = asyncio.create_task(pool.cell().__aenter__())
+        await settle()
+        assert not third.done()
+    assert (await third).name == "cell 1"
+    assert maker.alive() == ["cell 0", "cell 1"]
     await pool.stop()
     assert all(cell.destroyed for cell in maker.made)
 
 
-async def test_a_lost_cell_is_destroyed_and_replaced() -> None:
+async def test_who_waits_gets_the_next_free_cell_in_turn() -> None:
+    pool = CellPool(Maker(), 1)
+    await pool.start()
+    order: list[int] = []
+
+    async def use(number: int) -> None:
+        async with pool.cell():
+            order.append(number)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*map(use, range(5)))
+    assert order == list(range(5))
+    await pool.stop()
+
+
+async def test_a_cancelled_wait_loses_no_cell() -> None:
     maker = Maker()
     pool = CellPool(maker, 1)
     await pool.start()
+    maker.broken = True
     maker.made[0].lost.set()
-    async with pool.slot() as cell:
+    await settle()
+    maker.broken = False
+    async with asyncio.timeout(10):
+        while len(maker.made) < 2:
+            waiting = asyncio.create_task(pool.cell().__aenter__())
+            await settle()
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            await asyncio.sleep(0.05)
+    async with pool.cell() as cell:
+        assert cell.name == "cell 1"
+    await pool.stop()
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_lost_cell_is_destroyed_and_replaced(busy: bool) -> None:
+    maker = Maker()
+    pool = CellPool(maker, 1)
+    await pool.start()
+    if busy:
+        async with pool.cell():
+            maker.made[0].lost.set()
+    else:
+        maker.made[0].lost.set()
+    async with pool.cell() as cell:
         assert cell.name == "cell 1"
     assert maker.made[0].destroyed
+    await pool.stop()
+    assert maker.alive() == []
+
+
+async def test_destroying_a_cell_holds_up_nobody() -> None:
+    maker = Maker()
+    pool = CellPool(maker, 1)
+    await pool.start()
+    maker.destroying.clear()
+    maker.made[0].lost.set()
+    async with asyncio.timeout(5), pool.cell() as cell:
+        assert cell.name == "cell 1"
+    assert not maker.made[0].destroyed
+    maker.destroying.set()
+    await pool.stop()
+    assert all(cell.destroyed for cell in maker.made)
+
+
+async def test_a_fresh_pool_never_uses_a_cell_twice_and_makes_ahead() -> None:
+    maker = Maker()
+    pool = CellPool(maker, 2, fresh=True)
+    await pool.start()
+    used = []
+    for _ in range(4):
+        async with pool.cell() as cell:
+            used.append(cell.name)
+            await settle()
+            # The next ones stand ready while this one holds its program.
+            assert len(maker.alive()) == 3
+        await settle()
+        assert cell.name not in maker.alive()
+    assert used == ["cell 0", "cell 1", "cell 2", "cell 3"]
+    assert len(maker.alive()) == 2
+    await pool.stop()
+    assert all(cell.destroyed for cell in maker.made)
+
+
+async def test_a_fresh_pool_runs_no_more_programs_than_it_has_cells() -> None:
+    maker = Maker()
+    pool = CellPool(maker, 2, fresh=True)
+    await pool.start()
+    running = most = 0
+
+    async def use() -> None:
+        nonlocal running, most
+        async with pool.cell():
+            running += 1
+            most = max(most, running)
+            await settle()
+            running -= 1
+
+    await asyncio.gather(*(use() for _ in range(8)))
+    assert most == 2
+    assert len(maker.made) == 10  # eight used, two ready
     await pool.stop()
 
 
@@ -75,13 +181,13 @@ async def test_without_any_cell_those_who_wait_are_told_why() -> None:
     maker.made[0].lost.set()
     for _ in range(2):
         with pytest.raises(SandboxUnavailable, match="no more cells"):
-            async with pool.slot():
+            async with pool.cell():
                 pass
     maker.broken = False
     async with asyncio.timeout(10):
         while True:
             try:
-                async with pool.slot() as cell:
+                async with pool.cell() as cell:
                     assert cell.name == "cell 1"
                     break
             except SandboxUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from typing import Any
 
@@ -10,12 +11,29 @@ from google.protobuf import json_format
 
 from codesieve.server.convert import answers, requests
 from codesieve.server.errors import InvalidRequest, PreconditionFailed
+from codesieve.server.jobs.model import planned_requests
 from codesieve.server.models import ModelRegistry
 from codesieve.server.options import address, fail_on_unknown
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
-from codesieve.workers.types import CODEX_STOP, Integrity, Judgement, Limits, Verdict, WorkFailed
+from codesieve.workers.types import (
+    CODEX_STOP,
+    AssertionTests,
+    Comparison,
+    Framework,
+    FunctionTests,
+    Integrity,
+    Judgement,
+    Limits,
+    ScriptTests,
+    StdioCase,
+    StdioTests,
+    TestResult,
+    Verdict,
+    WorkFailed,
+)
 
 PROBLEM = {"problemId": "p/0", "prompt": "", "entryPoint": "f", "checkFunction": "Y2hlY2s="}
+FOURTH = "job.problems.inline.problems[3]"
 
 
 class OneModel(ModelRegistry):
@@ -54,7 +72,7 @@ def test_defaults_are_codexs() -> None:
     assert job_id.startswith("job-")
     assert spec.generation is not None
     assert (spec.generation.model, spec.generation.top_p, spec.generation.max_tokens) == ("m", 0.95, 512)
-    assert spec.generation.stop == CODEX_STOP
+    assert {request.stop for _, request in planned_requests(job_id, spec)} == {CODEX_STOP}
     assert spec.limits == Limits()
     assert spec.ks == (1,)
 
@@ -65,6 +83,23 @@ def generation(**changes: Any) -> dict[str, Any]:
 
 def inline(**changes: Any) -> dict[str, Any]:
     return {"problems": {"inline": {"problems": [PROBLEM | changes]}}}
+
+
+def with_fourth(**tests: Any) -> dict[str, Any]:
+    """A job whose fourth problem has these tests; those before it are right and of each other form."""
+    right = [
+        {"problemId": "p/0", "assertions": {"assertions": ["YQ=="]}},
+        {"problemId": "p/1", "stdio": {"cases": [{}]}},
+        {"problemId": "p/2", "script": {"script": "YQ=="}},
+    ]
+    return {"problems": {"inline": {"problems": [*right, {"problemId": "p/3", **tests}]}}}
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+LARGE, NOT_UTF8 = b64(b"x" * (2**20 + 1)), b64(b"\xff")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +122,33 @@ def inline(**changes: Any) -> dict[str, Any]:
         ({"problems": {"inline": {"problems": [PROBLEM, PROBLEM]}}}, "job.problems.inline.problems[1].problem_id"),
         (inline(entryPoint="a b"), "job.problems.inline.problems[0].entry_point"),
         (inline(prompt="/w=="), "job.problems.inline.problems[0].prompt"),
+        (inline(entryPoint="class"), "job.problems.inline.problems[0].entry_point"),
+        (with_fourth(), f"{FOURTH}.tests"),
+        (with_fourth(checkFunction="", entryPoint="f"), f"{FOURTH}.check_function"),
+        (with_fourth(assertions={}), f"{FOURTH}.assertions.assertions"),
+        (with_fourth(assertions={"assertions": ["YQ=="] * 10_001}), f"{FOURTH}.assertions.assertions"),
+        (with_fourth(assertions={"assertions": ["YQ==", b64(b" \n")]}), f"{FOURTH}.assertions.assertions[1]"),
+        (with_fourth(assertions={"assertions": ["YQ==", NOT_UTF8]}), f"{FOURTH}.assertions.assertions[1]"),
+        (with_fourth(assertions={"assertions": [LARGE]}), f"{FOURTH}.assertions.assertions[0]"),
+        (with_fourth(assertions={"assertions": ["YQ=="], "setup": NOT_UTF8}), f"{FOURTH}.assertions.setup"),
+        (with_fourth(stdio={}), f"{FOURTH}.stdio.cases"),
+        (with_fourth(stdio={"cases": [{}] * 10_001}), f"{FOURTH}.stdio.cases"),
+        (with_fourth(stdio={"cases": [{}, {"stdin": LARGE}]}), f"{FOURTH}.stdio.cases[1].stdin"),
+        (with_fourth(stdio={"cases": [{}, {"stdout": LARGE}]}), f"{FOURTH}.stdio.cases[1].stdout"),
+        (with_fourth(stdio={"cases": [{"stdin": NOT_UTF8}], "checker": "YQ=="}), f"{FOURTH}.stdio.cases[0].stdin"),
+        (with_fourth(stdio={"cases": [{"stdout": NOT_UTF8}], "checker": "YQ=="}), f"{FOURTH}.stdio.cases[0].stdout"),
+        (with_fourth(stdio={"cases": [{}], "checker": NOT_UTF8}), f"{FOURTH}.stdio.checker"),
+        (with_fourth(stdio={"cases": [{}], "checker": b64(b" ")}), f"{FOURTH}.stdio.checker"),
+        (with_fourth(stdio={"cases": [{}], "comparison": 4}), f"{FOURTH}.stdio.comparison"),
+        (with_fourth(stdio={"cases": [{}], "tolerance": -0.1}), f"{FOURTH}.stdio.tolerance"),
+        (with_fourth(stdio={"cases": [{}], "tolerance": "NaN"}), f"{FOURTH}.stdio.tolerance"),
+        (with_fourth(stdio={"cases": [{}], "tolerance": "Infinity"}), f"{FOURTH}.stdio.tolerance"),
+        (with_fourth(script={}), f"{FOURTH}.script.script"),
+        (with_fourth(script={"script": NOT_UTF8}), f"{FOURTH}.script.script"),
+        (with_fourth(script={"script": LARGE}), f"{FOURTH}.script.script"),
+        (with_fourth(script={"script": "YQ==", "framework": 3}), f"{FOURTH}.script.framework"),
+        (with_fourth(script={"script": "YQ==", "module": "a.b"}), f"{FOURTH}.script.module"),
+        (with_fourth(script={"script": "YQ==", "module": "import"}), f"{FOURTH}.script.module"),
         ({"recorded": {}}, "job.recorded.samples"),
         ({"recorded": {"samples": [{"problemId": "p/0"}]}}, "job.recorded.samples[0].completion"),
         ({"recorded": {"samples": [{"problemId": "p/9", "completion": ""}]}}, "job.recorded.samples[0].problem_id"),
@@ -96,6 +158,38 @@ def inline(**changes: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_the_field_at_fault_is_named(changes: dict[str, Any], field: str) -> None:
     assert fields(a_job(**changes)) == [field]
+
+
+def test_a_whole_program_is_not_stopped_at_its_first_function() -> None:
+    request = a_job(**with_fourth(checkFunction="YQ==", entryPoint="f"), generation=generation(samplesPerProblem=1))
+    job_id, spec = requests.create_job(request, OneModel())
+    stops = [made.stop for _, made in planned_requests(job_id, spec)]
+    assert stops == [(), (), (), CODEX_STOP]
+    request.job.generation.stop.append("\n[DONE]")
+    job_id, spec = requests.create_job(request, OneModel())
+    assert {made.stop for _, made in planned_requests(job_id, spec)} == {("\n[DONE]",)}
+
+
+def test_what_is_left_out_of_tests_takes_the_defaults() -> None:
+    _, spec = requests.create_job(a_job(**with_fourth(checkFunction="YQ==", entryPoint="f")), OneModel())
+    assert [problem.tests for problem in spec.problems] == [
+        AssertionTests(("a",)),
+        StdioTests((StdioCase(b"", b""),), Comparison.TOKENS, 1e-6, ""),
+        ScriptTests("a", Framework.PYTEST, "solution"),
+        FunctionTests("a"),
+    ]
+
+
+def test_bytes_that_nothing_decodes_may_be_any_and_a_tolerance_zero() -> None:
+    cases = [{"stdin": NOT_UTF8, "stdout": NOT_UTF8}]
+    request = a_job(**with_fourth(stdio={"cases": cases, "comparison": "FLOATS", "tolerance": 0}))
+    _, spec = requests.create_job(request, OneModel())
+    assert spec.problems[3].tests == StdioTests((StdioCase(b"\xff", b"\xff"),), Comparison.FLOATS, 0)
+
+
+def test_an_entry_point_that_nothing_calls_is_left_out() -> None:
+    _, spec = requests.create_job(a_job(**with_fourth(script={"script": "YQ=="}, entryPoint="not one")), OneModel())
+    assert spec.problems[3].entry_point == ""
 
 
 def test_every_field_at_fault_is_named_at_once() -> None:
@@ -183,7 +277,25 @@ def test_an_outage_has_no_verdict_on_the_wire() -> None:
     assert outage.verdict == types_pb2.Judgement.VERDICT_UNSPECIFIED
 
 
+def test_what_became_of_each_test_is_told_whatever_a_program_put_in_it() -> None:
+    tests = (
+        TestResult("assert f('\ud800')", Verdict.RAISED, "E: \ud800", b"\xff\x00", b"\xfe", 0.25),
+        TestResult("case 2", None),
+    )
+    judged = answers.judgement(
+        Judgement("w", Verdict.RAISED, Integrity.SPLIT, detail="E: \ud800 \u00e9", stdout=b"\xff", tests=tests)
+    )
+    assert judged.detail == "E: ? \u00e9"
+    first, second = judged.tests
+    assert (first.name, first.detail) == (b"assert f('\xed\xa0\x80')", "E: ?")
+    assert (first.verdict, first.input, first.output) == (types_pb2.Judgement.RAISED, b"\xff\x00", b"\xfe")
+    assert first.wall_time.nanos == 250_000_000
+    assert not second.HasField("verdict")
+
+
 def test_every_verdict_and_limit_has_its_word_on_the_wire() -> None:
+    for enum, wire in ((Comparison, types_pb2.StdioTests.Comparison), (Framework, types_pb2.ScriptTests.Framework)):
+        assert {each.value for each in enum} == set(wire.keys()[1:])
     for verdict in Verdict:
         assert types_pb2.Judgement.Verdict.Value(verdict.value) > 0
     assert {verdict.value for verdict in Verdict} | {"VERDICT_UNSPECIFIED"} == set(types_pb2.Judgement.Verdict.keys())

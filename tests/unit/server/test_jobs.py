@@ -34,6 +34,7 @@ from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
 from codesieve.workers.types import (
+    FunctionTests,
     Generated,
     GenerationRequest,
     Integrity,
@@ -49,7 +50,9 @@ from codesieve.workers.types import (
 from codesieve.workers.worker import TaskWorker
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-PROBLEMS = tuple(Problem(f"p/{i}", f"def f{i}():\n", f"f{i}", "def check(candidate): pass") for i in range(3))
+PROBLEMS = tuple(
+    Problem(f"p/{i}", f"def f{i}():\n", f"f{i}", FunctionTests("def check(candidate): pass")) for i in range(3)
+)
 
 
 def recorded(completions: list[bytes]) -> JobSpec:

@@ -74,15 +74,20 @@ def check_docker() -> Check:
 
 
 def check_gvisor() -> Check:
+    from codesieve.workers.sandbox.docker import RUNSC_MEND, connect, is_gvisor
+
     program = shutil.which("runsc")
     if program is None:
-        return Check("gvisor", False, "no runsc command", "apt-get install runsc and add it to /etc/docker/daemon.json")
-    known = run(["docker", "info", "--format", "{{json .Runtimes}}"])
-    if known.returncode == 0 and "runsc" in json.loads(known.stdout or "{}"):
-        return Check("gvisor", True, f"{program}, and the Docker engine has it as a runtime")
-    return Check(
-        "gvisor", False, f"{program}, but the Docker engine doesn't know it", "runsc install, then restart dockerd"
-    )
+        return Check("gvisor", False, "no runsc command", f"apt-get install runsc && {RUNSC_MEND}")
+    try:
+        client = connect(timeout_seconds=5)
+        try:
+            is_gvisor("runsc", client.info()["Runtimes"])
+        finally:
+            client.close()
+    except SandboxUnavailable as error:
+        return Check("gvisor", False, f"{program}, but {error.message.partition(';')[0]}", RUNSC_MEND)
+    return Check("gvisor", True, f"{program}, and the Docker engine has it as a runtime")
 
 
 def check_namespaces() -> Check:

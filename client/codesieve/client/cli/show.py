@@ -26,6 +26,7 @@ _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 MAX_SHOWN_LINES = 40
+MAX_SHOWN_VALUE = 300
 WIDE = 200
 MAX_REASONS = 5
 
@@ -111,8 +112,39 @@ def result(result: types.RunResult, written: Sequence[str]) -> None:
     if solved is not None:
         console.print(safe(f"\nSolved, for example, {solved.problem_id} by:"))
         console.print(program(solved.completion))
+    failed = next((each for each in result.samples if each.judgement and each.judgement.first_failed), None)
+    if failed is not None and failed.judgement is not None:
+        console.print(safe(f"\nFailed, for example, {failed.sample_id}: {failed.judgement.verdict}"))
+        first_failed(console, failed.judgement)
     for path in written:
         console.print(safe(f"wrote {path}"), soft_wrap=True)
+
+
+def first_failed(console: Console, judgement: types.Judgement) -> None:
+    """The first test that did not hold, with its input and output; nothing where there is none."""
+    test = judgement.first_failed
+    if test is None:
+        return
+    passed = sum(each.verdict is types.Verdict.PASSED for each in judgement.tests)
+    not_run = sum(each.verdict is None for each in judgement.tests)
+    figures = f"{passed} of {count(len(judgement.tests), 'test')} passed" + (
+        f", {not_run} did not run" if not_run else ""
+    )
+    for name, value in (
+        ("test", _beginning(test.name)),
+        ("verdict", f"{test.verdict}: {test.detail}" if test.detail else str(test.verdict)),
+        ("input", _beginning(types.to_text(test.input))),
+        ("output", _beginning(types.to_text(test.output))),
+        ("tests", figures),
+    ):
+        if value:
+            console.print(safe(f"  {name:<8}{value}"), soft_wrap=True)
+
+
+def _beginning(text: str) -> str:
+    """On one line, a long text without its end."""
+    line = text.strip("\n").replace("\n", "\\n")
+    return line if len(line) <= MAX_SHOWN_VALUE else f"{line[:MAX_SHOWN_VALUE]}... ({len(line)} characters)"
 
 
 def program(completion: bytes) -> Syntax:
@@ -235,7 +267,10 @@ def event(value: types.Event) -> None:
                 what = f"{sample_id} has no verdict ({judgement.unjudged.reason}: {judgement.unjudged.message})"
             else:
                 what = f"{sample_id} {judgement.verdict}" + (f": {judgement.detail}" if judgement.detail else "")
-    stdout().print(safe(f"{value.sequence:>6} {what}"), soft_wrap=True)
+    console = stdout()
+    console.print(safe(f"{value.sequence:>6} {what}"), soft_wrap=True)
+    if isinstance(value, types.SampleJudged):
+        first_failed(console, value.judgement)
 
 
 def _time(value: object) -> str:

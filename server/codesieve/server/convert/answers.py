@@ -21,7 +21,7 @@ from codesieve.server.jobs.model import (
 )
 from codesieve.server.models import Model
 from codesieve.v1 import job_pb2, model_pb2, types_pb2
-from codesieve.workers.types import Judgement, Limits, Sample, WorkFailed
+from codesieve.workers.types import Judgement, Limits, Sample, TestResult, WorkFailed
 
 
 def job(value: Job) -> job_pb2.Job:
@@ -79,17 +79,18 @@ def event(value: JobEvent) -> job_pb2.JobEvent:
 def judgement(outcome: Judgement | WorkFailed) -> types_pb2.Judgement:
     """A verdict, or the reason why there is none."""
     if isinstance(outcome, WorkFailed):
-        return types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason=outcome.reason, message=outcome.message))
+        return types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason=outcome.reason, message=_line(outcome.message)))
     return types_pb2.Judgement(
         verdict=outcome.verdict.value,
         integrity=outcome.integrity.value,
         cached=outcome.cached,
-        detail=outcome.detail,
+        detail=_line(outcome.detail),
         wall_time=_duration(outcome.wall_seconds),
         cpu_time=_duration(outcome.cpu_seconds),
         peak_memory_bytes=outcome.peak_memory_bytes,
         stdout=outcome.stdout,
         stderr=outcome.stderr,
+        tests=[_test(one) for one in outcome.tests],
     )
 
 
@@ -101,6 +102,22 @@ def model(value: Model) -> model_pb2.Model:
         state=value.state.value,
         workers=value.workers,
     )
+
+
+def _test(value: TestResult) -> types_pb2.TestResult:
+    return types_pb2.TestResult(
+        name=value.name.encode("utf-8", "surrogatepass"),
+        verdict=value.verdict.value if value.verdict else None,
+        detail=_line(value.detail),
+        input=value.input,
+        output=value.output,
+        wall_time=_duration(value.wall_seconds),
+    )
+
+
+def _line(text: str) -> str:
+    """A line that a proto string takes: a program's exception may hold lone surrogates, which it doesn't."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _sample(value: Sample) -> types_pb2.Sample:

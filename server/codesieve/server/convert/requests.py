@@ -1,7 +1,7 @@
 """What clients send, checked and turned into the domain's values.
 
 A request is read to its end and every field at fault is named with its path, so that a client can mend all of them at
-once. Nothing is started before a request has been read. At most `MAX_VIOLATIONS` are kept.
+once. Nothing is started before a request has been read.
 """
 
 from __future__ import annotations
@@ -17,39 +17,21 @@ from collections.abc import Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
-from codesieve.server import datasets
-from codesieve.server.errors import InvalidRequest, PreconditionFailed, Violation
+from codesieve.server.convert.fields import Violations, bounded
+from codesieve.server.convert.problems import problem_source
+from codesieve.server.errors import InvalidRequest, Violation
 from codesieve.server.evaluation.report import default_ks
 from codesieve.server.jobs.model import GenerationSpec, JobSpec, sample_id
 from codesieve.server.models import ModelRegistry
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
-from codesieve.workers.types import CODEX_STOP, FinishReason, Limits, Problem, Sample
+from codesieve.workers.types import FinishReason, Limits, Problem, Sample
 
-MAX_VIOLATIONS = 100
-MAX_TEXT_BYTES = 2**20
-MAX_PROBLEMS = 100_000
 MAX_SAMPLES = 5_000_000
 MAX_TEMPERATURE = 100.0
 MAX_TOKENS = 131_072
 
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _FINISH = {types_pb2.Sample.STOP: FinishReason.STOP, types_pb2.Sample.LENGTH: FinishReason.LENGTH}
-
-
-class Violations:
-    """The fields at fault in one request."""
-
-    def __init__(self) -> None:
-        self._found: list[Violation] = []
-
-    def add(self, field: str, description: str) -> None:
-        if len(self._found) < MAX_VIOLATIONS:
-            self._found.append(Violation(field, description))
-
-    def check(self) -> None:
-        """Raises `InvalidRequest` if there are any."""
-        if self._found:
-            raise InvalidRequest(self._found)
 
 
 def job_id_of(name: str) -> str:
@@ -138,26 +120,6 @@ def judge_item(
     return item.id, problems[item.problem_id], item.completion
 
 
-def problem_source(source: types_pb2.ProblemSource, path: str, found: Violations) -> tuple[Problem, ...]:
-    """The problems a request is about."""
-    kind = source.WhichOneof("source")
-    problems: tuple[Problem, ...] = ()
-    if kind == "dataset":
-        try:
-            problems = datasets.load(source.dataset)
-        except datasets.UnknownDataset as error:
-            found.add(f"{path}.dataset", error.message)
-        except datasets.DatasetError as error:
-            raise PreconditionFailed(error.message, reason=error.reason) from error
-    elif kind == "inline":
-        problems = _problems(source.inline.problems, f"{path}.inline.problems", found)
-    else:
-        found.add(path, "must be set: the name of a dataset, or inline problems")
-    if source.limit < 0:
-        found.add(f"{path}.limit", f"must be at least 0, not {source.limit}")
-    return problems[: source.limit] if source.limit > 0 else problems
-
-
 def job_limits(limits: types_pb2.Limits, path: str, found: Violations) -> Limits:
     """What a program may use; fields left out take the defaults."""
     default = Limits()
@@ -201,49 +163,6 @@ def page(request: job_pb2.ListJobsRequest) -> tuple[int, str | None]:
     return size, before
 
 
-def _problems(messages: Sequence[types_pb2.Problem], path: str, found: Violations) -> tuple[Problem, ...]:
-    if not messages:
-        found.add(path, "must hold at least one problem")
-    if len(messages) > MAX_PROBLEMS:
-        found.add(path, f"must hold at most {MAX_PROBLEMS} problems, not {len(messages)}")
-        return ()
-    seen: set[str] = set()
-    problems = []
-    for i, message in enumerate(messages):
-        here = f"{path}[{i}]"
-        name = message.problem_id
-        if not 1 <= len(name) <= 256:
-            found.add(f"{here}.problem_id", "must be 1 to 256 characters")
-        elif name in seen:
-            found.add(f"{here}.problem_id", f"{name!r} is used twice")
-        seen.add(name)
-        if not message.entry_point.isidentifier():
-            found.add(f"{here}.entry_point", f"must be a Python identifier, not {message.entry_point[:80]!r}")
-        if message.WhichOneof("tests") is None or not message.check_function.strip():
-            found.add(f"{here}.check_function", "must be set: source that defines check(candidate)")
-        problems.append(
-            Problem(
-                problem_id=name,
-                prompt=_text(message.prompt, f"{here}.prompt", found),
-                entry_point=message.entry_point,
-                check_function=_text(message.check_function, f"{here}.check_function", found),
-                canonical_solution=_text(message.canonical_solution, f"{here}.canonical_solution", found) or None,
-            )
-        )
-    return tuple(problems)
-
-
-def _text(value: bytes, path: str, found: Violations) -> str:
-    if len(value) > MAX_TEXT_BYTES:
-        found.add(path, f"is {len(value)} bytes; at most {MAX_TEXT_BYTES} are taken")
-        return ""
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        found.add(path, f"is not UTF-8: {error.reason} at byte {error.start}")
-        return ""
-
-
 def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpec:
     here = "job.generation"
     if not message.temperatures:
@@ -271,7 +190,7 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         samples_per_problem=message.samples_per_problem,
         top_p=top_p,
         max_tokens=message.max_tokens or 512,
-        stop=tuple(message.stop) or CODEX_STOP,
+        stop=tuple(message.stop),
         seed=message.seed,
     )
 
@@ -317,5 +236,4 @@ def _recorded(
 def _completion(is_there: bool, value: bytes, path: str, found: Violations) -> None:
     if not is_there:
         found.add(path, "must be set, though it may be empty")
-    elif len(value) > MAX_TEXT_BYTES:
-        found.add(path, f"is {len(value)} bytes; at most {MAX_TEXT_BYTES} are taken")
+    bounded(value, path, found)

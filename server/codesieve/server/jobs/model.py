@@ -16,7 +16,16 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from codesieve.server.evaluation.report import TemperatureReport
-from codesieve.workers.types import GenerationRequest, Judgement, Limits, Problem, Sample, WorkFailed
+from codesieve.workers.types import (
+    CODEX_STOP,
+    FunctionTests,
+    GenerationRequest,
+    Judgement,
+    Limits,
+    Problem,
+    Sample,
+    WorkFailed,
+)
 
 
 class JobState(enum.StrEnum):
@@ -52,6 +61,7 @@ class GenerationSpec:
     top_p: float
     max_tokens: int
     stop: tuple[str, ...]
+    """Empty where none were chosen: see `default_stop`."""
     seed: int
 
 
@@ -88,6 +98,11 @@ def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
     return f"{problem_id}@{'-' if temperature is None else f'{temperature:g}'}#{index}"
 
 
+def default_stop(problem: Problem) -> tuple[str, ...]:
+    """Codex's stop sequences where the completion is one function's body; they would end a whole program at its first."""
+    return CODEX_STOP if isinstance(problem.tests, FunctionTests) else ()
+
+
 def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, GenerationRequest]]:
     """The samples that a job's model is to make, one request each.
 
@@ -115,7 +130,7 @@ def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, Gene
                         seed=int.from_bytes(digest[:4], "big"),
                         top_p=generation.top_p,
                         max_tokens=generation.max_tokens,
-                        stop=generation.stop,
+                        stop=generation.stop or default_stop(problem),
                     ),
                 )
 

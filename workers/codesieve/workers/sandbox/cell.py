@@ -1,7 +1,7 @@
 """The host's side of a cell: one connection to its agent.
 
-Programs go in as RUN messages and come back as DONE, in any order, matched by a number. When the connection ends, for
-whatever reason, every program in flight ends as `CellLost`, and the cell takes no more.
+A program goes in as a RUN message and comes back as DONE, one at a time. When the connection ends, for whatever reason, the
+program in flight ends as `CellLost`, and the cell takes no more.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
-from codesieve.workers.sandbox import agent
-from codesieve.workers.sandbox.judge import Execution, assemble
-from codesieve.workers.types import Program
+from codesieve.workers.sandbox.inside import frames
+from codesieve.workers.sandbox.judge import JudgeDied, Seen
+from codesieve.workers.types import Limits
 
+TESTS_OVER_TIME = Seen(frames.JUDGE_CPU_LIMIT, 0, 0.0, 0.0, 0, 0.0, b"", b"", b"")
 HELLO_SECONDS = 20.0
 """How long an agent may take to answer: an interpreter start on a busy machine."""
 
@@ -29,11 +30,9 @@ class Cell:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         name: str,
-        slots: int,
         tear_down: Callable[[], Awaitable[None]],
     ) -> None:
         self.name = name
-        self.slots = slots
         self.python_version = ""
         self.notes = ""
         """What the agent found that isn't as it should be, in one line."""
@@ -44,22 +43,23 @@ class Cell:
         self._reader = reader
         self._writer = writer
         self._tear_down: Callable[[], Awaitable[None]] | None = tear_down
-        self._frames = agent.Frames()
+        self._frames = frames.Frames()
         self._numbers = itertools.count(1)
-        self._free = asyncio.Semaphore(slots)
-        self._in_flight: dict[int, asyncio.Future[Execution]] = {}
+        self._free = asyncio.Lock()
+        self._number = 0
+        self._outcome: asyncio.Future[Seen] | None = None
+        self._owner: str | None = None
+        self._ready: asyncio.Future[None] | None = None
         self._listener: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(
-        cls, connection: socket.socket, name: str, slots: int, tear_down: Callable[[], Awaitable[None]]
-    ) -> Cell:
+    async def connect(cls, connection: socket.socket, name: str, tear_down: Callable[[], Awaitable[None]]) -> Cell:
         """Waits for the agent at the other end of `connection` to say hello.
 
         Raises SandboxUnavailable where it doesn't; the cell is torn down then.
         """
         reader, writer = await asyncio.open_unix_connection(sock=connection)
-        cell = cls(reader, writer, name, slots, tear_down)
+        cell = cls(reader, writer, name, tear_down)
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 await cell._hello()
@@ -71,39 +71,52 @@ class Cell:
         cell._listener = asyncio.create_task(cell._listen())
         return cell
 
-    async def run(self, program: Program) -> Execution:
-        """Runs one program once a slot is free. Cancelling the call kills the program.
+    async def run(
+        self, mode: int, program: bytes, payload: bytes, limits: Limits, *, owner: str, stdin: bytes = b""
+    ) -> Seen:
+        """Runs one program, after the one that runs now. Cancelling the call kills the program.
 
-        Raises CellLost where the cell dies meanwhile.
+        `mode` and `payload` are those of a plan. Raises CellLost where the cell dies meanwhile.
         """
-        sources = assemble(program.problem, program.completion)
-        limits = program.limits
-        await self._free.acquire()
+        async with self._free:
+            await self._serve_only(owner)
+            self._number = next(self._numbers)
+            self._outcome = asyncio.get_running_loop().create_future()
+            self._send(
+                frames.RUN,
+                self._number,
+                mode,
+                float(limits.cpu_time_seconds),
+                float(limits.wall_time_seconds),
+                limits.memory_bytes,
+                limits.output_bytes,
+                limits.file_size_bytes,
+                limits.processes,
+                program,
+                stdin,
+                payload,
+            )
+            try:
+                return await asyncio.shield(self._outcome)
+            except asyncio.CancelledError:
+                # The cell is free again when the agent says so, not when the caller goes away.
+                if not self._outcome.done():
+                    self._send(frames.CANCEL, self._number)
+                    await asyncio.wait([self._outcome])
+                    self._outcome.exception()  # seen
+                raise
+            finally:
+                self._outcome = None
+
+    async def _serve_only(self, owner: str) -> None:
+        """Has a fresh judge started unless the present one serves this owner. Raises CellLost."""
         if self.lost.is_set():
-            self._free.release()
             raise CellLost(self.why)
-        number = next(self._numbers)
-        outcome: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
-        # The slot is free again when the agent says so, not when the caller goes away.
-        self._in_flight[number] = outcome
-        self._send(
-            agent.RUN,
-            number,
-            float(limits.cpu_time_seconds),
-            float(limits.wall_time_seconds),
-            limits.memory_bytes,
-            limits.output_bytes,
-            limits.file_size_bytes,
-            limits.processes,
-            sources.program,
-            sources.test,
-        )
-        try:
-            return await outcome
-        except asyncio.CancelledError:
-            if number in self._in_flight:
-                self._send(agent.CANCEL, number)
-            raise
+        if self._owner not in (None, owner):
+            self._ready = asyncio.get_running_loop().create_future()
+            self._send(frames.RETIRE)
+            await self._ready
+        self._owner = owner
 
     async def destroy(self) -> None:
         """Ends the cell and all that runs in it. Doing it twice does no harm."""
@@ -118,7 +131,7 @@ class Cell:
 
     def _send(self, *message: int | float | bytes | str) -> None:
         if not self._writer.is_closing():
-            self._writer.write(agent.encode(*message))
+            self._writer.write(frames.encode(*message))
 
     async def _messages(self) -> list[tuple[Any, ...]]:
         data = await self._reader.read(1 << 20)
@@ -131,9 +144,9 @@ class Cell:
         while not messages:
             messages = await self._messages()
         first = messages[0]
-        if first[0] == agent.DIRTY:
-            raise ValueError(str(first[1]))
-        if first[:2] != (agent.HELLO, agent.PROTOCOL):
+        if first[0] == frames.DIRTY:
+            raise ValueError(f"{first[1]}: {first[2]}")
+        if first[:2] != (frames.HELLO, frames.PROTOCOL):
             raise ValueError(f"an unknown greeting {first!r}")
         _, _, self.python_version, self.notes = first
 
@@ -146,14 +159,21 @@ class Cell:
             self._lose(f"{self.name} was lost: {error}")
 
     def _take(self, message: tuple[Any, ...]) -> None:
-        if message[0] == agent.DONE:
-            _, number, *seen = message
-            outcome = self._in_flight.pop(number)
-            self._free.release()
-            if not outcome.done():
-                outcome.set_result(Execution(*seen))
-        elif message[0] == agent.DIRTY:
-            raise ValueError(str(message[1]))
+        if message[0] == frames.DONE and self._outcome is not None and message[1] == self._number:
+            *seen, dirty = message[2:]
+            self._outcome.set_result(Seen(*seen))
+            if dirty:
+                raise ValueError(dirty)  # it has its outcome all the same
+        elif message[0] == frames.READY and self._ready is not None:
+            self._ready.set_result(None)
+        elif message[0] == frames.DIRTY:
+            _, reason, why = message
+            if self._outcome is not None and not self._outcome.done():
+                if reason == "TestsOverTime":
+                    self._outcome.set_result(TESTS_OVER_TIME)
+                elif reason == "JudgeDied":
+                    self._outcome.set_exception(JudgeDied("the tests' process ended under them"))
+            raise ValueError(f"{reason}: {why}")
         else:
             raise ValueError(f"an unknown message {message[0]!r}")
 
@@ -162,8 +182,6 @@ class Cell:
             return
         self.why = why
         self.lost.set()
-        for outcome in self._in_flight.values():
-            self._free.release()
-            if not outcome.done():
-                outcome.set_exception(CellLost(why))
-        self._in_flight.clear()
+        for waiting in (self._outcome, self._ready):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(CellLost(why))

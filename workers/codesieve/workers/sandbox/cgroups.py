@@ -15,7 +15,7 @@ from typing import Protocol
 
 from codesieve.workers.sandbox.backend import CellSpec
 
-PROCESSES_PER_SLOT = 64
+PROCESSES_PER_CELL = 128
 """Far above any program's own limit: this bound only has to stop a cell from using up the host."""
 REMOVE_TRIES = 100
 
@@ -86,7 +86,7 @@ class Groups:
             (memory / "memory.limit_in_bytes").write_text(str(spec.memory_bytes))
             if (memory / "memory.memsw.limit_in_bytes").exists():
                 (memory / "memory.memsw.limit_in_bytes").write_text(str(spec.memory_bytes))
-        (pids / "pids.max").write_text(str(8 + spec.slots * PROCESSES_PER_SLOT))
+        (pids / "pids.max").write_text(str(PROCESSES_PER_CELL))
         directories = (memory,) if self.unified else (memory, pids)
         counter = memory / ("memory.events" if self.unified else "memory.oom_control")
         return CellGroup(directories, tuple(str(path / "cgroup.procs") for path in directories), str(counter))

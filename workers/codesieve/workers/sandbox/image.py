@@ -2,12 +2,15 @@
 
 The interpreter, its standard library and the shared libraries that they need are copied once into a directory that is
 named by what is in it. The namespace backend mounts that directory read-only; the Docker backend imports it as an image.
+Whoever uses a root holds a lock beside it; roots that nobody has used for a day are removed.
 A copy, and not mounts of the original: the original may lie where other users can't read (a pyenv in /root), and a part of
 the standard library is left out.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import fcntl
 import hashlib
 import os
 import re
@@ -16,13 +19,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from codesieve.workers.errors import SandboxUnavailable
 
 PREFIX = PurePosixPath("/usr/local")
 """Where the interpreter lies in a cell."""
-LAYOUT = 3
+LAYOUT = 4
 """Goes up when `prepare_root` lays the same files out in another way."""
 LEFT_OUT = {
     "site-packages",
@@ -35,6 +40,7 @@ LEFT_OUT = {
     "ensurepip",
     "lib2to3",
 }
+TEST_RUNNER = ("pytest", "iniconfig", "packaging", "pluggy", "pygments")
 LEFT_OUT_MODULE = re.compile(r"^(_tkinter|_test|_ctypes_test|xx|_xx)|\.opt-[12]\.pyc$")
 FIXED_FILES = {
     "etc/passwd": "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -42,6 +48,8 @@ FIXED_FILES = {
     "oom_counter": "",
 }
 DIRECTORIES = ("proc", "dev", "sys", "tmp", "codesieve", "usr/bin", "bin")
+UNUSED_SECONDS = 24 * 3600.0
+"""After which a root or an image that nobody uses goes. Making it again takes two seconds."""
 SYSTEM_LIBRARIES = ("/lib", "/usr/lib")
 
 
@@ -66,10 +74,27 @@ def collect_files() -> dict[PurePosixPath, Path]:
                 source = Path(folder, name)
                 if not LEFT_OUT_MODULE.search(name) and source.is_file():
                     files[PREFIX / source.relative_to(base)] = source
+    site = PREFIX / "lib" / version / "site-packages"
+    files.update({site / place: source for place, source in test_runner_files().items()})
     files.update(
         shared_libraries([path for path in files.values() if ".so" in path.name or path == interpreter.resolve()])
     )
     return files
+
+
+def test_runner_files() -> dict[str, Path]:
+    """pytest, where this Python has it, and what it needs: for test files of its form."""
+    found = {}
+    for package in TEST_RUNNER:
+        try:
+            files = metadata.files(package) or []
+        except metadata.PackageNotFoundError:
+            continue
+        for file in files:
+            source = Path(str(file.locate()))
+            if ".." not in file.parts and source.suffix in (".py", "") and source.is_file():
+                found[str(file)] = source
+    return found
 
 
 def shared_libraries(binaries: list[Path]) -> dict[PurePosixPath, Path]:
@@ -112,15 +137,80 @@ def roots_directory(runtime_dir: Path) -> Path:
     return place / "roots"
 
 
-def prepare_root(runtime_dir: Path) -> Path:
+@dataclasses.dataclass(slots=True)
+class Root:
+    """A root that is in use: it isn't removed before `release`, or before this process ends."""
+
+    path: Path
+    lock: int
+
+    def release(self) -> None:
+        if self.lock >= 0:
+            os.close(self.lock)
+            self.lock = -1
+
+
+def prepare_root(runtime_dir: Path) -> Root:
     """The directory that is a cell's root, made if it isn't there. Takes a second or two the first time. Blocks."""
     files = collect_files()
     roots = roots_directory(runtime_dir)
-    root = roots / digest(files)
-    if root.is_dir():
-        return root
     roots.mkdir(mode=0o700, parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=roots, prefix="making-"))
+    path = roots / digest(files)
+    lock = lock_root(path, fcntl.LOCK_SH)
+    assert lock is not None
+    try:
+        if not path.is_dir():
+            make_root(path, files)
+        remove_old_roots(roots, path, time.time())
+    except BaseException:
+        os.close(lock)
+        raise
+    return Root(path, lock)
+
+
+def lock_root(path: Path, how: int) -> int | None:
+    """The descriptor that locks a root; None where it is in use and `how` says not to wait."""
+    name = path.with_name(path.name + ".lock")
+    while True:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, how)
+            if how == fcntl.LOCK_SH:
+                os.utime(lock)  # when it was last used
+            if os.fstat(lock).st_ino == name.stat().st_ino:
+                return lock
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        os.close(lock)  # it was removed with its root while we waited
+
+
+def remove_old_roots(roots: Path, keep: Path, now: float) -> None:
+    """Removes the roots that nobody uses or has used for long, and what workers left that were killed while making one."""
+    for path in roots.iterdir():
+        if path == keep or not path.is_dir():
+            continue
+        lock_file = path.with_name(path.name + ".lock")
+        try:
+            last_used = (lock_file if lock_file.exists() else path).stat().st_mtime
+        except FileNotFoundError:
+            continue  # it has just been finished, or removed, by another worker
+        if now - last_used < UNUSED_SECONDS:
+            continue
+        lock = lock_root(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock is not None:
+            # By another name first: half a root must never look like one.
+            doomed = Path(tempfile.mkdtemp(dir=roots, prefix="making-"))
+            path.rename(doomed / "root")
+            shutil.rmtree(doomed, ignore_errors=True)
+            lock_file.unlink(missing_ok=True)
+            os.close(lock)
+
+
+def make_root(root: Path, files: dict[PurePosixPath, Path]) -> None:
+    making = Path(tempfile.mkdtemp(dir=root.parent, prefix="making-"))
     try:
         for name in DIRECTORIES:
             (making / name).mkdir(parents=True, exist_ok=True)
@@ -149,4 +239,3 @@ def prepare_root(runtime_dir: Path) -> Path:
     finally:
         if making.exists():
             shutil.rmtree(making)
-    return root

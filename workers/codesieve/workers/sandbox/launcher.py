@@ -36,29 +36,9 @@ PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 22, 
 CAP_SETGID, CAP_SETUID, CAP_LAST = 6, 7, 63
 CAPABILITY_VERSION_3 = 0x20080522
 SECCOMP_MODE_FILTER = 2
-SECCOMP_RET_ALLOW, SECCOMP_RET_EPERM, SECCOMP_RET_KILL = 0x7FFF0000, 0x00050001, 0x80000000
 
-# What programs have no business with: other users' state that outlives them (keyrings), fresh privileges (namespaces,
-# mounts), and large parts of the kernel. By machine: the audit architecture, pivot_root's number, then the refused:
-# add_key request_key keyctl, unshare setns, mount umount2 pivot_root, open_tree move_mount fsopen fsconfig fsmount
-# fspick mount_setattr, ptrace process_vm_readv process_vm_writev, bpf perf_event_open userfaultfd, io_uring_setup,
-# init_module finit_module delete_module kexec_load, open_by_handle_at, memfd_secret
-NEWER = (428, 429, 430, 431, 432, 433, 442, 425, 447)
-MACHINES: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
-    "x86_64": (
-        0xC000003E,
-        155,
-        56,
-        (248, 249, 250, 272, 308, 165, 166, 155, 101, 310, 311, 321, 298, 323, 175, 313, 176, 246, 304, *NEWER),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        41,
-        220,
-        (217, 218, 219, 97, 268, 40, 39, 41, 117, 270, 271, 280, 241, 282, 105, 273, 106, 104, 265, *NEWER),
-    ),
-}
-CLONE3 = 435
+# <asm/unistd.h>
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 CLONE_NAMESPACES = (
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
 )
@@ -168,7 +148,7 @@ def build_root(spec: dict[str, Any]) -> None:
 
 
 def pivot_root() -> int:
-    return int(libc.syscall(ctypes.c_long(MACHINES[os.uname().machine][1]), b".", b"."))
+    return int(libc.syscall(ctypes.c_long(PIVOT_ROOT[os.uname().machine]), b".", b"."))
 
 
 def drop_capabilities() -> None:
@@ -182,37 +162,10 @@ def drop_capabilities() -> None:
     check(libc.capset(header, data), "capset")
 
 
-def filter_system_calls() -> None:
-    machine = os.uname().machine
-    if machine not in MACHINES:
-        raise CannotMake(f"there is no system call filter for {machine}; use the Docker backend")
-    audit, _, clone, refused = MACHINES[machine]
-
-    def statement(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
-        return struct.pack("=HBBI", code, jt, jf, k)
-
-    load, jump_equal, jump_at_least, jump_any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    lines = [
-        statement(load, 4),
-        statement(jump_equal, audit, 1, 0),
-        statement(give, SECCOMP_RET_KILL),
-        statement(load, 0),
-    ]
-    if machine == "x86_64":  # the x32 numbers are another way to the same calls
-        lines += [statement(jump_at_least, 0x40000000, 0, 1), statement(give, SECCOMP_RET_EPERM)]
-    # clone3's flags lie in memory, where a filter can't look: ENOSYS makes the C library fall back to clone.
-    lines += [statement(jump_equal, CLONE3, 0, 1), statement(give, 0x00050000 | 38)]
-    for number in refused:
-        lines += [statement(jump_equal, number, 0, 1), statement(give, SECCOMP_RET_EPERM)]
-    lines += [
-        statement(jump_equal, clone, 0, 3),
-        statement(load, 16),
-        statement(jump_any_bit, CLONE_NAMESPACES, 0, 1),
-        statement(give, SECCOMP_RET_EPERM),
-        statement(give, SECCOMP_RET_ALLOW),
-    ]
-    code = ctypes.create_string_buffer(b"".join(lines))
-    program = struct.pack("@HxxxxxxP", len(lines), ctypes.addressof(code))
+def filter_system_calls(statements: bytes) -> None:
+    """Installs a filter: `statements` are an array of struct sock_filter, eight bytes each."""
+    code = ctypes.create_string_buffer(statements)
+    program = struct.pack("@HxxxxxxP", len(statements) // 8, ctypes.addressof(code))
     check(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_char_p(program), 0, 0), "seccomp")
 
 
@@ -220,9 +173,10 @@ def run_inside(spec: dict[str, Any]) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     build_root(spec)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # changing the user id has unset it
+    os.sched_setaffinity(0, {spec["cpu"]})
     drop_capabilities()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    filter_system_calls()
+    filter_system_calls(bytes.fromhex(spec["filter"]))
     os.umask(0o022)
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1):
@@ -230,7 +184,8 @@ def run_inside(spec: dict[str, Any]) -> None:
     os.set_inheritable(spec["socket"], True)
     os.set_inheritable(spec["lock"], False)  # the outer process holds on to the user ids, the agent needn't
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
-    arguments = ["python3", "-s", "-B", "/codesieve/agent.py", f"fd:{spec['socket']}", "0", str(spec["slots"])]
+    arguments = ["python3", "-s", "-B", "-m", "inside.start", f"fd:{spec['socket']}", "0"]
+    os.chdir("/codesieve")
     os.execve("/usr/local/bin/python3", arguments, environment)
 
 

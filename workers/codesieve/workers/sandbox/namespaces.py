@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import socket
@@ -15,12 +16,16 @@ import sys
 from pathlib import Path
 
 from codesieve.workers.errors import SandboxUnavailable
-from codesieve.workers.sandbox import agent, launcher
-from codesieve.workers.sandbox.backend import CellSpec
+from codesieve.workers.sandbox import launcher
+from codesieve.workers.sandbox.backend import CellSpec, cpu_of, install_inside
 from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.cgroups import Groups, find_groups
-from codesieve.workers.sandbox.image import prepare_root
+from codesieve.workers.sandbox.image import Root, prepare_root
+from codesieve.workers.sandbox.leftovers import SWEEP_SECONDS, Sweeper
+from codesieve.workers.sandbox.seccomp import compile_filter
 from codesieve.workers.sandbox.uids import BLOCK_SIZE, UidBlock, UidBlocks, UidRange, identity_of, usable_range
+
+log = logging.getLogger(__name__)
 
 MEND = "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone) or use Docker"
 
@@ -32,15 +37,17 @@ class NamespaceBackend:
 
     def __init__(self, runtime_dir: Path) -> None:
         self._runtime_dir = runtime_dir
-        self._root = Path()
+        self._root: Root | None = None
         self._blocks: UidBlocks | None = None
         self._groups = Groups("")
         self._cells: dict[str, Cell] = {}
+        self._sweeper = Sweeper(self._sweep, SWEEP_SECONDS)
 
     async def start(self) -> str:
         if not sys.platform.startswith("linux"):
             raise SandboxUnavailable("namespaces are Linux's; use Docker")
         self._blocks = await asyncio.to_thread(self._prepare)
+        self._sweeper.start()
         version = ".".join(map(str, sys.version_info[:3]))
         return f"this machine's Python {version}; {self._groups.describe()}"
 
@@ -48,15 +55,16 @@ class NamespaceBackend:
         identity = identity_of(self._runtime_dir)
         self._root = prepare_root(self._runtime_dir)
         (self._runtime_dir / "agent").mkdir(mode=0o755, exist_ok=True)
-        place = self._runtime_dir / "agent" / "agent.py"
-        fresh = place.with_suffix(f".{os.getpid()}")
-        fresh.write_bytes(Path(agent.__file__).read_bytes())
-        fresh.chmod(0o644)
-        fresh.replace(place)
+        install_inside(self._runtime_dir / "agent")
         blocks = UidBlocks(self._runtime_dir / "uids", self._uid_range(identity))
         self._groups = find_groups(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup").read_text(), identity)
         self._groups.reap(blocks.try_take)
         return blocks
+
+    def _sweep(self) -> None:
+        """Removes the control groups of dead workers: all else that they had went with them."""
+        assert self._blocks is not None
+        self._groups.reap(self._blocks.try_take)
 
     @staticmethod
     def _uid_range(identity: str) -> UidRange:
@@ -77,20 +85,22 @@ class NamespaceBackend:
             raise
 
     async def _launch(self, spec: CellSpec, block: UidBlock) -> Cell:
+        assert self._root is not None
         group = self._groups.make(block.index, spec)
         name = f"cell {block.index} (namespaces)"
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         request = {
-            "root": str(self._root),
+            "root": str(self._root.path),
             "agent_directory": str(self._runtime_dir / "agent"),
+            "filter": compile_filter(os.uname().machine).hex(),
             "oom_counter": group.oom_counter,
             "cgroup_procs": group.procs,
             "first_uid": block.first,
             "uid_count": BLOCK_SIZE,
             "scratch_bytes": spec.scratch_bytes,
-            "slots": spec.slots,
             "socket": theirs.fileno(),
+            "cpu": cpu_of(block.index),
             "lock": block.lock,
         }
         try:
@@ -120,12 +130,15 @@ class NamespaceBackend:
                 process.kill()  # and with it the first process of the cell's pid namespace, and so all of the cell
             await process.wait()
             await asyncio.wait([said])
-            await group.remove()
-            block.release()
             self._cells.pop(name, None)
+            try:
+                await group.remove()
+            except OSError as error:
+                log.warning("the control group of %s is removed later: %s", name, error)
+            block.release()
 
         try:
-            cell = await Cell.connect(ours, name, spec.slots, tear_down)
+            cell = await Cell.connect(ours, name, tear_down)
         except SandboxUnavailable as error:
             why = said.result().decode(errors="replace").strip().replace("\n", "; ")
             if why:
@@ -136,6 +149,9 @@ class NamespaceBackend:
 
     async def stop(self) -> None:
         await asyncio.gather(*(cell.destroy() for cell in tuple(self._cells.values())))
+        await self._sweeper.stop()
+        if self._root is not None:
+            self._root.release()
 
 
 def subordinate_range(subuid: str, subgid: str, uid: int) -> UidRange:

@@ -1,31 +1,44 @@
-"""The cells of one worker: handed out slot by slot, and replaced when they are lost."""
+"""The cells of one worker: handed out whole, one program at a time, and replaced in the background.
+
+A cell that is lost (its agent died, or could not prove it clean) is destroyed and another is made in its place. With
+`fresh` every cell is: it holds one program and goes, and as many as there may be programs stand ready, made ahead of need.
+Destroying and making never happen on the caller's path.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox.cell import Cell
 
 log = logging.getLogger(__name__)
 
+FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 
 
 class CellPool:
-    """Keeps `size` cells alive, made by `make`."""
+    """Keeps `size` cells ready, made by `make`."""
 
-    def __init__(self, make: Callable[[], Awaitable[Cell]], size: int) -> None:
+    def __init__(self, make: Callable[[], Awaitable[Cell]], size: int, fresh: bool = False) -> None:
         self._make = make
         self._size = size
-        # A token for each free slot; None wakes those who wait when no cell can be made.
-        self._tokens: asyncio.Queue[Cell | None] = asyncio.Queue()
+        self._fresh = fresh
+        self._turns = asyncio.Semaphore(size)
+        self._idle: collections.deque[Cell] = collections.deque()
         self._live: set[Cell] = set()
+        """Those that are idle and those that hold a program."""
+        self._making = 0
+        self._waiting: collections.deque[asyncio.Future[Cell]] = collections.deque()
         self._trouble: SandboxUnavailable | None = None
-        self._keepers: list[asyncio.Task[None]] = []
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._destroying: set[asyncio.Task[None]] = set()
 
     async def start(self) -> list[Cell]:
         """Makes the cells. Raises SandboxUnavailable, with none left behind, where one can't be made."""
@@ -35,61 +48,109 @@ class CellPool:
             if isinstance(trouble, BaseException):
                 await asyncio.gather(*(cell.destroy() for cell in cells))
                 raise trouble
-        for slot in range(max(cell.slots for cell in cells)):  # one of each in turn, so that all are loaded evenly
-            for cell in cells:
-                if slot < cell.slots:
-                    self._tokens.put_nowait(cell)
-        self._live.update(cells)
-        self._keepers = [asyncio.create_task(self._keep(cell)) for cell in cells]
+        for cell in cells:
+            self._add(cell)
         return cells
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Cell]:
-        """A cell with a free slot. Raises SandboxUnavailable while there is no cell and none can be made."""
-        cell = await self._take()
-        try:
-            yield cell
-        finally:
-            if not cell.lost.is_set():
-                self._tokens.put_nowait(cell)
-
-    async def _take(self) -> Cell:
-        while True:
-            cell = await self._tokens.get()
-            if cell is not None and not cell.lost.is_set():
-                return cell
-            if cell is None and not self._live and self._trouble is not None:
-                self._tokens.put_nowait(None)  # for the next who waits
-                raise self._trouble
+    async def cell(self) -> AsyncIterator[Cell]:
+        """A cell for one program. Raises SandboxUnavailable while there is no cell and none can be made."""
+        async with self._turns:
+            cell = await self._take()
+            try:
+                yield cell
+            finally:
+                if self._fresh:
+                    self._give_up(cell)
+                elif not cell.lost.is_set():  # else its keeper sees to it
+                    self._offer(cell)
 
     async def stop(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        await asyncio.gather(*(cell.destroy() for cell in self._live))
+        await asyncio.gather(*(cell.destroy() for cell in self._live), *self._destroying)
         self._live.clear()
+        self._idle.clear()
+
+    async def _take(self) -> Cell:
+        while self._idle:
+            cell = self._idle.popleft()
+            if not cell.lost.is_set():
+                self._refill()
+                return cell
+        if not self._live and self._trouble is not None:
+            raise self._trouble
+        waiter: asyncio.Future[Cell] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._offer(waiter.result())
+            raise
+
+    def _offer(self, cell: Cell) -> None:
+        """Gives a live cell to who has waited longest, or keeps it."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(cell)
+                self._refill()
+                return
+        self._idle.append(cell)
+
+    def _add(self, cell: Cell) -> None:
+        self._live.add(cell)
+        self._start(self._keepers, self._keep(cell))
+        self._offer(cell)
 
     async def _keep(self, cell: Cell) -> None:
-        """Waits until the cell is lost, and puts another in its place."""
-        while True:
-            await cell.lost.wait()
+        await cell.lost.wait()
+        if cell in self._live:
             log.warning("%s is replaced: %s", cell.name, cell.why)
-            await cell.destroy()
-            self._live.discard(cell)
-            cell = await self._replacement()
-            self._live.add(cell)
-            self._trouble = None
-            for _ in range(cell.slots):
-                self._tokens.put_nowait(cell)
+            self._give_up(cell)
 
-    async def _replacement(self) -> Cell:
-        pause = 0.5
-        while True:
-            try:
-                return await self._make()
-            except SandboxUnavailable as error:
-                log.error("a lost cell can't be replaced yet: %s", error.message)
-                self._trouble = error
-                self._tokens.put_nowait(None)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    def _give_up(self, cell: Cell) -> None:
+        """Has a cell destroyed, and another made if one is needed."""
+        self._live.discard(cell)
+        if cell in self._idle:
+            self._idle.remove(cell)
+        self._start(self._destroying, cell.destroy())
+        self._refill()
+
+    def _refill(self) -> None:
+        ready = len(self._idle) if self._fresh else len(self._live)
+        for _ in range(self._size - ready - self._making):
+            self._making += 1
+            self._start(self._keepers, self._make_one())
+
+    async def _make_one(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        try:
+            while True:
+                try:
+                    cell = await self._make()
+                    break
+                except SandboxUnavailable as error:
+                    log.error("a cell can't be made yet: %s", error.message)
+                    self._trouble = error
+                    self._tell_those_who_wait(error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        finally:
+            self._making -= 1
+        self._trouble = None
+        self._add(cell)
+
+    def _tell_those_who_wait(self, trouble: SandboxUnavailable) -> None:
+        while self._waiting and not self._live:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(trouble)
+
+    @staticmethod
+    def _start(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)

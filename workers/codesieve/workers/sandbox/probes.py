@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from codesieve.workers.types import Limits, Problem, Program, Verdict
+from codesieve.workers.types import FunctionTests, Limits, Problem, Program, Verdict
 
 LIMITS = Limits(cpu_time_seconds=2, wall_time_seconds=20, memory_bytes=256 * 2**20, processes=8, file_size_bytes=2**20)
 
@@ -20,10 +20,12 @@ class Probe:
     source: str
     verdict: Verdict = Verdict.PASSED
     limits: Limits = LIMITS
+    also: Verdict | None = None
+    """Another verdict that proves it."""
 
     def program(self) -> Program:
-        problem = Problem(f"probe/{self.name}", self.source, "check", "def check(candidate): pass")
-        return Program(self.name, problem, b"", self.limits)
+        problem = Problem(f"probe/{self.name}", "", "check", FunctionTests("def check(candidate): pass"))
+        return Program(self.name, problem, self.source.encode(), self.limits)
 
 
 def refused(action: str, *errors: str) -> str:
@@ -58,8 +60,11 @@ try:
         made += 1
 except BlockingIOError:
     pass
-assert made <= 8, made
+if made > 8:
+    time.sleep(1)  # for an agent that counts
+    os._exit(1)
 """,
+        also=Verdict.RAISED,  # where the agent holds it to the limit, and not the kernel
     ),
     Probe(
         "CPU time limit",

@@ -1,57 +1,129 @@
 """The sandbox worker: programs in, judgements out.
 
-A program takes a slot of any live cell. Where the cell is lost under it, it is judged again elsewhere; only when that has
-happened three times does it end without a verdict. The worker proves its sandbox when it starts.
+A program takes any free cell. Where the cell is lost under it, it is judged again elsewhere; only when that has happened
+three times does it end without a verdict. A timeout for which the machine's load could be to blame is judged once more,
+with no other program running. The worker proves its sandbox when it starts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox.backend import Backend, CellSpec
 from codesieve.workers.sandbox.cell import Cell
-from codesieve.workers.sandbox.judge import judge
+from codesieve.workers.sandbox.inside import frames
+from codesieve.workers.sandbox.judge import (
+    CannotSplit,
+    CaseResult,
+    JudgeDied,
+    Seen,
+    decide_case,
+    died_of_it,
+    judge,
+    judge_case,
+    judge_stdio,
+)
+from codesieve.workers.sandbox.plans import checker_payload, prepare, prepare_together, program_of
 from codesieve.workers.sandbox.pool import CellPool
 from codesieve.workers.sandbox.probes import PROBES, Probe
-from codesieve.workers.types import Judgement, Limits, Program, WorkerInfo
+from codesieve.workers.types import Integrity, Judgement, Limits, Program, StdioTests, Verdict, WorkerInfo
 from codesieve.workers.worker import TaskWorker
 
 RETRIES = 2
-QUEUED_PER_SLOT = 8
-"""Programs worth having here for each slot: a slot must not wait for the next batch to come over."""
-MEMORY_PER_SLOT = Limits().memory_bytes
-MEMORY_OF_AGENT = 128 * 2**20
-SCRATCH_PER_SLOT = 32 * 2**20
+QUEUED_PER_CELL = 16
+"""Programs worth having here for each cell: a cell must not wait for the next batch to come over."""
+SPEC = CellSpec(memory_bytes=Limits().memory_bytes + 256 * 2**20, scratch_bytes=64 * 2**20)
+OVERTIME = 1.2
+"""How much of its CPU time limit a program is given while others run, which make its CPU slower (shared caches). One that
+ends between once and this much is judged again alone; one that doesn't would not have ended in time alone either."""
+OVERTIME_SHARED_CORE = 1.6
+"""The same where two hardware threads share a core, each of which then gets little more than half of it."""
+SMT = Path("/sys/devices/system/cpu/smt/active")
+BLAMED_ON_LOAD = 0.1
+"""A wall time limit is judged again alone if the program waited for a CPU for more than this part of it."""
+
+
+LARGE_OUTPUT = 64 * 1024
+"""From here on comparing goes to a thread: it could hold up every other cell's answers."""
+
+
+def overtime() -> float:
+    """What holds on this machine; the cautious one where it doesn't say."""
+    return OVERTIME if SMT.exists() and SMT.read_text().strip() == "0" else OVERTIME_SHARED_CORE
+
+
+class Alone:
+    """Lets many run at a time, or one alone."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._wanted = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._wanted)
+            self._running += 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        async with self._changed:
+            self._wanted += 1
+            try:
+                await self._changed.wait_for(lambda: not self._running)
+                self._running += 1
+            except BaseException:
+                self._wanted -= 1
+                self._changed.notify_all()
+                raise
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._running -= 1
+                self._wanted -= 1
+                self._changed.notify_all()
 
 
 class SandboxWorker(TaskWorker[Program, Judgement]):
     """Judges programs in cells of one backend. Implements `Worker[Program, Judgement]`."""
 
-    def __init__(self, backend: Backend, cells: int, slots_per_cell: int) -> None:
+    def __init__(self, backend: Backend, cells: int, *, fresh: bool = False) -> None:
+        """`fresh`: a new cell for each program, instead of a fork in a warm one."""
         super().__init__(self._judge)
         self._backend = backend
-        self._slots = cells * slots_per_cell
-        spec = CellSpec(
-            slots=slots_per_cell,
-            memory_bytes=slots_per_cell * MEMORY_PER_SLOT + MEMORY_OF_AGENT,
-            scratch_bytes=slots_per_cell * SCRATCH_PER_SLOT,
-        )
-        self._pool = CellPool(lambda: backend.make_cell(spec), cells)
+        self._cells = cells
+        self._pool = CellPool(lambda: backend.make_cell(SPEC), cells, fresh)
+        self._order = Alone()
+        self._overtime = OVERTIME_SHARED_CORE
 
     async def start(self) -> WorkerInfo:
         """Makes the cells and proves the sandbox. Raises SandboxUnavailable that names what doesn't hold."""
         try:
+            self._overtime = overtime()
             made_of = await self._backend.start()
             cells = await self._pool.start()
-            await prove(cells[0])
+            async with self._pool.cell() as cell:
+                await prove(cell)
         except BaseException:
             await self.stop()
             raise
         details = [made_of, f"Python {cells[0].python_version} in the cell", cells[0].notes]
         return WorkerInfo(
             kind=self._backend.name,
-            capacity=self._slots * QUEUED_PER_SLOT,
+            capacity=self._cells * QUEUED_PER_CELL,
             detail="; ".join(detail for detail in details if detail),
         )
 
@@ -61,15 +133,88 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         await self._backend.stop()
 
     async def _judge(self, program: Program) -> Judgement:
-        attempt = 0
+        attempt = died = 0
         while True:
-            async with self._pool.slot() as cell:
-                try:
-                    return judge(program, await cell.run(program))
-                except CellLost:
-                    if attempt == RETRIES:
-                        raise
+            try:
+                return await self._attempt(program)
+            except CellLost as error:
+                died += isinstance(error, JudgeDied)
+                if died > RETRIES:
+                    return died_of_it(program)
+                if attempt == RETRIES:
+                    raise
             attempt += 1
+
+    async def _attempt(self, program: Program) -> Judgement:
+        busy = len(self._tasks) > 1
+        async with self._pool.cell() as cell, self._order.together():
+            run = Run(cell, program, self._overtime if busy else 1.0)
+            judgement = await run.judge()
+        if not (busy and run.blames_load):
+            return judgement
+        async with self._pool.cell() as cell, self._order.alone():
+            return await Run(cell, program, 1.0).judge()
+
+
+class Run:
+    """One go at a program in one cell."""
+
+    def __init__(self, cell: Cell, program: Program, leniency: float) -> None:
+        self._cell = cell
+        self._program = program
+        limits = program.limits
+        self._given = dataclasses.replace(limits, cpu_time_seconds=limits.cpu_time_seconds * leniency)
+        self._source = program_of(program.problem, program.completion)
+        self.blames_load = False
+        """Whether a timeout might not have been one with nothing else running."""
+
+    async def judge(self) -> Judgement:
+        """Raises CellLost, and TestsBroken."""
+        problem = self._program.problem
+        if isinstance(problem.tests, StdioTests):
+            return await self._judge_cases(problem.tests)
+        plan = prepare(problem)
+        seen = await self._run(plan.mode, plan.payload)
+        try:
+            split = Integrity.SPLIT if plan.mode == frames.SPLIT else Integrity.SHARED
+            return judge(self._program, plan, seen, split)
+        except CannotSplit:
+            return await self.judge_together()
+
+    async def judge_together(self) -> Judgement:
+        """Function tests or assertions in the program's own process."""
+        plan = prepare_together(self._program.problem)
+        seen = await self._run(plan.mode, plan.payload)
+        return judge(self._program, plan, seen, Integrity.SHARED)
+
+    async def _judge_cases(self, tests: StdioTests) -> Judgement:
+        """One after the other, up to the first that doesn't pass."""
+        limits = self._program.limits
+        runs: list[CaseResult] = []
+        for case in tests.cases:
+            seen = await self._run(frames.STDIO, b"", case.stdin)
+            checked = None
+            if tests.checker and decide_case(seen, limits)[0] is Verdict.PASSED:
+                payload = checker_payload(tests, case.stdin, seen.stdout, case.stdout)
+                checked = await self._run(frames.CHECKER, payload)
+            if len(seen.stdout) > LARGE_OUTPUT:
+                runs.append(await asyncio.to_thread(judge_case, tests, case, seen, checked, limits))
+            else:
+                runs.append(judge_case(tests, case, seen, checked, limits))
+            if runs[-1].verdict is not Verdict.PASSED:
+                break
+        return judge_stdio(self._program, tests, runs)
+
+    async def _run(self, mode: int, payload: bytes, stdin: bytes = b"") -> Seen:
+        seen = await self._cell.run(mode, self._source, payload, self._given, owner=self._program.owner, stdin=stdin)
+        limits = self._program.limits
+        if seen.end == frames.WALL_LIMIT:
+            self.blames_load = seen.waited_seconds > BLAMED_ON_LOAD * limits.wall_time_seconds
+        elif seen.end == frames.JUDGE_CPU_LIMIT:
+            self.blames_load = True
+        elif seen.end != frames.CPU_LIMIT:
+            self.blames_load = seen.cpu_seconds >= limits.cpu_time_seconds
+        return seen
 
 
 async def prove(cell: Cell) -> None:
@@ -77,13 +222,13 @@ async def prove(cell: Cell) -> None:
 
     async def run(probe: Probe) -> str:
         try:
-            judgement = judge(probe.program(), await cell.run(probe.program()))
+            judgement = await Run(cell, probe.program(), 1.0).judge()
         except CellLost as error:
             return f"{probe.name} ({error.message})"
-        if judgement.verdict is probe.verdict:
+        if judgement.verdict in (probe.verdict, probe.also):
             return ""
         return f"{probe.name} ({judgement.verdict}, {judgement.detail or 'no detail'}; expected {probe.verdict})"
 
-    broken = [line for line in await asyncio.gather(*map(run, PROBES)) if line]
+    broken = [line for line in [await run(probe) for probe in PROBES] if line]
     if broken:
         raise SandboxUnavailable(f"this sandbox doesn't hold, so it takes no work: {'; '.join(broken)}")

@@ -1,0 +1,20 @@
+# what: sets host name and domain name
+# form: function
+# expect: not PASSED
+# limits: cpu=2 wall=15
+import ctypes
+import errno
+import os
+
+libc = ctypes.CDLL(None, use_errno=True)
+REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+
+
+def escaped():
+    name = os.uname().nodename.encode()
+    return libc.sethostname(name, len(name)) == 0 or libc.setdomainname(b"x", 1) == 0
+
+
+def solve(xs):
+    # Right only if it got out.
+    return [x * x for x in sorted(xs) if xs.count(x) == 1] if escaped() else None
