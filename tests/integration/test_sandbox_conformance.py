@@ -384,6 +384,25 @@ async def test_a_cell_that_cannot_be_cleaned_is_given_up(backend: Backend, runti
         await Run(cell, piece, 1.0).judge()
 
 
+async def test_a_program_cancelled_while_it_waits_for_a_fresh_judge_does_no_harm(backend: Backend) -> None:
+    cell = await backend.make_cell(SPEC)
+    try:
+        for owner in ("one", "another"):
+            piece = dataclasses.replace(program("pass"), owner=owner)
+            async with asyncio.timeout(20):
+                assert (await Run(cell, piece, 1.0).judge()).verdict is Verdict.PASSED
+            leaving = asyncio.create_task(Run(cell, dataclasses.replace(piece, owner="gone"), 1.0).judge())
+            await asyncio.sleep(0)  # far enough to have asked for the judge
+            leaving.cancel()
+            await asyncio.wait([leaving])
+            await asyncio.sleep(0.3)  # the fresh judge is there now, and nobody waits for it
+        async with asyncio.timeout(20):
+            assert (await Run(cell, program("pass"), 1.0).judge()).verdict is Verdict.PASSED
+        assert not cell.lost.is_set()
+    finally:
+        await cell.destroy()
+
+
 async def test_a_killed_agent_is_no_verdict(backend: Backend, runtime_dir: Path) -> None:
     before = agents_of(runtime_dir)
     cell = await backend.make_cell(SPEC)

@@ -115,7 +115,14 @@ class Cell:
         if self._owner not in (None, owner):
             self._ready = asyncio.get_running_loop().create_future()
             self._send(frames.RETIRE)
-            await self._ready
+            try:
+                await asyncio.shield(self._ready)
+            except asyncio.CancelledError:
+                # The cell takes the next program when the fresh judge is there, not before.
+                await asyncio.wait([self._ready])
+                if self._ready.exception() is None:
+                    self._owner = None
+                raise
         self._owner = owner
 
     async def destroy(self) -> None:
