@@ -37,6 +37,7 @@ from codesieve.server.cache import CachingJudge
 from codesieve.server.front import FrontEnd
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
+from codesieve.server.sharing import Share
 from codesieve.workers import types
 
 PROBLEMS = [
@@ -59,7 +60,7 @@ class KeepingJudge:
     capacity: int = 8
     got: list[types.Program] = dataclasses.field(default_factory=list)
 
-    async def run(self, work: types.Program) -> types.Judgement:
+    async def run(self, work: types.Program, share: Share) -> types.Judgement:
         self.got.append(work)
         return types.Judgement(work.work_id, types.Verdict.FAILED, types.Integrity.SPLIT, tests=RESULTS)
 
@@ -153,7 +154,7 @@ async def test_each_job_and_each_stream_is_an_owner_of_its_own(house: tuple[str,
         await owner_of(b"d", None),
     ]
     assert len(set(owners)) == 4
-    assert owners[0].startswith("jobs/mine/")
+    assert owners[0].startswith("jobs//mine/")  # of a caller without a name
     assert all(owner.startswith("judge/") for owner in owners[2:])
 
 

@@ -86,8 +86,8 @@ def of_workers(value: Any) -> Any:
 @given(st.lists(PROBLEMS, min_size=1, max_size=4, unique_by=lambda problem: problem.problem_id))
 def test_the_workers_get_the_problems_that_the_client_gave(given_problems: list[problems.Problem]) -> None:
     sent = judge_pb2.JudgeRequest(setup=judge_pb2.JudgeSetup(problems=convert.problem_source(given_problems)))
-    got, _ = requests.judge_setup(judge_pb2.JudgeRequest.FromString(sent.SerializeToString()))
-    assert list(got.values()) == [of_workers(each) for each in given_problems]
+    got = requests.judge_setup(judge_pb2.JudgeRequest.FromString(sent.SerializeToString()))
+    assert list(got.problems.values()) == [of_workers(each) for each in given_problems]
 
 
 @SETTLED

@@ -68,3 +68,24 @@ def test_errors_survive_pickling() -> None:
             error = pickle.loads(pickle.dumps(kind("why")))
             assert (type(error), error.message, str(error)) == (kind, "why", "why")
             assert kind.reason.isupper()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_collecting_can_be_cancelled_in_any_turn_after_something_finishes(turns: int) -> None:
+    finish = asyncio.Event()
+
+    async def do_when_told(piece: Piece) -> Piece:
+        await finish.wait()
+        return piece
+
+    worker = TaskWorker(do_when_told)
+    await worker.submit([Piece("a")])
+    collecting = asyncio.create_task(worker.collect(60))
+    await asyncio.sleep(0.01)
+    finish.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    too_late = collecting.done()
+    collecting.cancel()
+    await asyncio.wait({collecting}, timeout=5)
+    assert collecting.cancelled() is not too_late

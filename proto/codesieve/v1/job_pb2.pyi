@@ -1,4 +1,6 @@
 from codesieve.v1 import types_pb2 as _types_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -9,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Job(_message.Message):
-    __slots__ = ("name", "state", "problems", "generation", "recorded", "limits", "k", "create_time", "start_time", "end_time", "progress", "report", "failure")
+    __slots__ = ("name", "state", "problems", "generation", "recorded", "limits", "k", "create_time", "start_time", "end_time", "progress", "report", "failure", "priority", "timeout", "rejudge_of")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Job.State]
@@ -37,6 +39,9 @@ class Job(_message.Message):
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    REJUDGE_OF_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: Job.State
     problems: _types_pb2.ProblemSource
@@ -50,7 +55,10 @@ class Job(_message.Message):
     progress: Progress
     report: Report
     failure: Failure
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+    priority: _types_pb2.Priority
+    timeout: _duration_pb2.Duration
+    rejudge_of: str
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ...) -> None: ...
 
 class Generation(_message.Message):
     __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed")
@@ -192,6 +200,20 @@ class CreateJobRequest(_message.Message):
     job_id: str
     job: Job
     def __init__(self, job_id: _Optional[str] = ..., job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+
+class RejudgeJobRequest(_message.Message):
+    __slots__ = ("name", "job_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    job_id: str
+    def __init__(self, name: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
+
+class DeleteJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class GetJobRequest(_message.Message):
     __slots__ = ("name",)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from codesieve.v1 import job_pb2 as codesieve_dot_v1_dot_job__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
 GRPC_VERSION = grpc.__version__
@@ -49,6 +50,16 @@ class JobServiceStub(object):
                 request_serializer=codesieve_dot_v1_dot_job__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=codesieve_dot_v1_dot_job__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.RejudgeJob = channel.unary_unary(
+                '/codesieve.v1.JobService/RejudgeJob',
+                request_serializer=codesieve_dot_v1_dot_job__pb2.RejudgeJobRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/codesieve.v1.JobService/DeleteJob',
+                request_serializer=codesieve_dot_v1_dot_job__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/codesieve.v1.JobService/CancelJob',
                 request_serializer=codesieve_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
@@ -72,7 +83,6 @@ class JobServiceServicer(object):
         ALREADY_EXISTS      job_id is taken by a job with other contents
         FAILED_PRECONDITION the server has no engine for generation.model
         RESOURCE_EXHAUSTED  too many jobs are waiting; RetryInfo says when to come back
-        UNAVAILABLE         the server is draining
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,6 +102,33 @@ class JobServiceServicer(object):
 
         OK                  one page, perhaps empty
         INVALID_ARGUMENT    page_size is negative or page_token is not one of ours
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejudgeJob(self, request, context):
+        """Makes a new job of the samples that an ended job has: they are judged again, by today's judge, under the same limits.
+        Samples keep their ids. Repeating a request with the same job_id is safe.
+
+        OK                  the new job, or the one that was there already
+        INVALID_ARGUMENT    a field is wrong
+        NOT_FOUND           no such job
+        ALREADY_EXISTS      job_id is taken by a job with other contents
+        FAILED_PRECONDITION the job has not ended, or it has no samples
+        RESOURCE_EXHAUSTED  as for CreateJob
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Removes a job that has ended, with its samples and events.
+
+        OK                  it is gone
+        INVALID_ARGUMENT    name is not of the form jobs/{job_id}
+        NOT_FOUND           no such job
+        FAILED_PRECONDITION the job has not ended; cancel it first
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +154,6 @@ class JobServiceServicer(object):
         INVALID_ARGUMENT    name is malformed or after_sequence is negative
         NOT_FOUND           no such job
         OUT_OF_RANGE        after_sequence lies beyond the job's last event
-        UNAVAILABLE         the server is draining; watch again
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,6 +176,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=codesieve_dot_v1_dot_job__pb2.ListJobsRequest.FromString,
                     response_serializer=codesieve_dot_v1_dot_job__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'RejudgeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejudgeJob,
+                    request_deserializer=codesieve_dot_v1_dot_job__pb2.RejudgeJobRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=codesieve_dot_v1_dot_job__pb2.DeleteJobRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -233,6 +279,60 @@ class JobService(object):
             '/codesieve.v1.JobService/ListJobs',
             codesieve_dot_v1_dot_job__pb2.ListJobsRequest.SerializeToString,
             codesieve_dot_v1_dot_job__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejudgeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.JobService/RejudgeJob',
+            codesieve_dot_v1_dot_job__pb2.RejudgeJobRequest.SerializeToString,
+            codesieve_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.JobService/DeleteJob',
+            codesieve_dot_v1_dot_job__pb2.DeleteJobRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

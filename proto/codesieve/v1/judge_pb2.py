@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from codesieve.v1 import types_pb2 as codesieve_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63odesieve/v1/judge.proto\x12\x0c\x63odesieve.v1\x1a\x18\x63odesieve/v1/types.proto\"m\n\x0cJudgeRequest\x12)\n\x05setup\x18\x01 \x01(\x0b\x32\x18.codesieve.v1.JudgeSetupH\x00\x12\'\n\x04item\x18\x02 \x01(\x0b\x32\x17.codesieve.v1.JudgeItemH\x00\x42\t\n\x07request\"a\n\nJudgeSetup\x12-\n\x08problems\x18\x01 \x01(\x0b\x32\x1b.codesieve.v1.ProblemSource\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.codesieve.v1.Limits\"S\n\tJudgeItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproblem_id\x18\x02 \x01(\t\x12\x17\n\ncompletion\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\r\n\x0b_completion\"G\n\rJudgeResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\tjudgement\x18\x02 \x01(\x0b\x32\x17.codesieve.v1.Judgement2T\n\x0cJudgeService\x12\x44\n\x05Judge\x12\x1a.codesieve.v1.JudgeRequest\x1a\x1b.codesieve.v1.JudgeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63odesieve/v1/judge.proto\x12\x0c\x63odesieve.v1\x1a\x18\x63odesieve/v1/types.proto\"m\n\x0cJudgeRequest\x12)\n\x05setup\x18\x01 \x01(\x0b\x32\x18.codesieve.v1.JudgeSetupH\x00\x12\'\n\x04item\x18\x02 \x01(\x0b\x32\x17.codesieve.v1.JudgeItemH\x00\x42\t\n\x07request\"\x8b\x01\n\nJudgeSetup\x12-\n\x08problems\x18\x01 \x01(\x0b\x32\x1b.codesieve.v1.ProblemSource\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.codesieve.v1.Limits\x12(\n\x08priority\x18\x03 \x01(\x0e\x32\x16.codesieve.v1.Priority\"S\n\tJudgeItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproblem_id\x18\x02 \x01(\t\x12\x17\n\ncompletion\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\r\n\x0b_completion\"G\n\rJudgeResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\tjudgement\x18\x02 \x01(\x0b\x32\x17.codesieve.v1.Judgement2T\n\x0cJudgeService\x12\x44\n\x05Judge\x12\x1a.codesieve.v1.JudgeRequest\x1a\x1b.codesieve.v1.JudgeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JUDGEREQUEST']._serialized_start=68
   _globals['_JUDGEREQUEST']._serialized_end=177
-  _globals['_JUDGESETUP']._serialized_start=179
-  _globals['_JUDGESETUP']._serialized_end=276
-  _globals['_JUDGEITEM']._serialized_start=278
-  _globals['_JUDGEITEM']._serialized_end=361
-  _globals['_JUDGERESPONSE']._serialized_start=363
-  _globals['_JUDGERESPONSE']._serialized_end=434
-  _globals['_JUDGESERVICE']._serialized_start=436
-  _globals['_JUDGESERVICE']._serialized_end=520
+  _globals['_JUDGESETUP']._serialized_start=180
+  _globals['_JUDGESETUP']._serialized_end=319
+  _globals['_JUDGEITEM']._serialized_start=321
+  _globals['_JUDGEITEM']._serialized_end=404
+  _globals['_JUDGERESPONSE']._serialized_start=406
+  _globals['_JUDGERESPONSE']._serialized_end=477
+  _globals['_JUDGESERVICE']._serialized_start=479
+  _globals['_JUDGESERVICE']._serialized_end=563
 # @@protoc_insertion_point(module_scope)

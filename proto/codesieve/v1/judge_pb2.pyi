@@ -14,12 +14,14 @@ class JudgeRequest(_message.Message):
     def __init__(self, setup: _Optional[_Union[JudgeSetup, _Mapping]] = ..., item: _Optional[_Union[JudgeItem, _Mapping]] = ...) -> None: ...
 
 class JudgeSetup(_message.Message):
-    __slots__ = ("problems", "limits")
+    __slots__ = ("problems", "limits", "priority")
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     problems: _types_pb2.ProblemSource
     limits: _types_pb2.Limits
-    def __init__(self, problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ...) -> None: ...
+    priority: _types_pb2.Priority
+    def __init__(self, problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ...) -> None: ...
 
 class JudgeItem(_message.Message):
     __slots__ = ("id", "problem_id", "completion")

@@ -7,6 +7,15 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIORITY_UNSPECIFIED: _ClassVar[Priority]
+    PRIORITY_BATCH: _ClassVar[Priority]
+    PRIORITY_INTERACTIVE: _ClassVar[Priority]
+PRIORITY_UNSPECIFIED: Priority
+PRIORITY_BATCH: Priority
+PRIORITY_INTERACTIVE: Priority
+
 class Problem(_message.Message):
     __slots__ = ("problem_id", "prompt", "entry_point", "check_function", "assertions", "stdio", "script", "canonical_solution")
     PROBLEM_ID_FIELD_NUMBER: _ClassVar[int]

@@ -14,12 +14,12 @@ import asyncio
 import collections
 import dataclasses
 import hashlib
-import struct
 import weakref
 from collections.abc import Callable
-from typing import Any
 
+from codesieve.server.digests import feed
 from codesieve.server.pipeline import Judges
+from codesieve.server.sharing import Share
 from codesieve.workers.types import FunctionTests, Judgement, Problem, Program, WorkFailed
 
 OVERHEAD_BYTES = 500
@@ -43,7 +43,7 @@ class CachingJudge:
     def capacity(self) -> int:
         return self._judge.capacity
 
-    async def run(self, work: Program) -> Judgement | WorkFailed:
+    async def run(self, work: Program, share: Share) -> Judgement | WorkFailed:
         """The verdict of this program or of an equal one before it, then marked as cached."""
         problem = self._problems.get(work.problem)
         if problem is None:
@@ -58,7 +58,7 @@ class CachingJudge:
             return dataclasses.replace(kept, work_id=work.work_id, cached=True)
         ended = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            outcome = await self._judge.run(work)
+            outcome = await self._judge.run(work, share)
             if isinstance(outcome, Judgement):
                 self._keep(key, outcome)
             return outcome
@@ -77,17 +77,17 @@ class CachingJudge:
 def content_address(problem: bytes, program: Program) -> bytes:
     """A digest of all that the verdict depends on; `problem` is `digest_of_problem` of the program's."""
     digest = hashlib.sha256(problem)
-    _feed(digest, program.completion)
-    _feed(digest, program.limits)
+    feed(digest, program.completion)
+    feed(digest, program.limits)
     return digest.digest()
 
 
 def digest_of_problem(problem: Problem) -> bytes:
     """A digest of the tests and of what they are run with. Only function tests are run with the prompt."""
     digest = hashlib.sha256()
-    _feed(digest, problem.tests)
+    feed(digest, problem.tests)
     if isinstance(problem.tests, FunctionTests):
-        _feed(digest, (problem.prompt, problem.entry_point))
+        feed(digest, (problem.prompt, problem.entry_point))
     return digest.digest()
 
 
@@ -97,23 +97,3 @@ def size(judgement: Judgement) -> int:
         OVERHEAD_BYTES + len(one.name) + len(one.detail) + len(one.input) + len(one.output) for one in judgement.tests
     )
     return OVERHEAD_BYTES + len(judgement.detail) + len(judgement.stdout) + len(judgement.stderr) + tests
-
-
-def _feed(digest: hashlib._Hash, value: Any) -> None:
-    """Adds a value of types.py with its kind and length, so that no two values are fed as the same bytes."""
-    if isinstance(value, tuple):
-        digest.update(struct.pack(">cQ", b"t", len(value)))
-        for one in value:
-            _feed(digest, one)
-    elif dataclasses.is_dataclass(value):
-        _feed(digest, type(value).__name__)
-        _feed(digest, tuple(getattr(value, field.name) for field in dataclasses.fields(value)))
-    else:
-        if isinstance(value, bytes):
-            kind, data = b"b", value
-        elif isinstance(value, str):
-            kind, data = b"s", value.encode("utf-8", "surrogatepass")
-        else:
-            kind, data = b"n", repr(value).encode()
-        digest.update(struct.pack(">cQ", kind, len(data)))
-        digest.update(data)

@@ -2,12 +2,15 @@
 
     ServiceError
     ├── InvalidRequest        INVALID_ARGUMENT, with every field at fault
+    ├── Unauthenticated       UNAUTHENTICATED
+    ├── NotAllowed            PERMISSION_DENIED
     ├── NotFound              NOT_FOUND
     ├── AlreadyExists         ALREADY_EXISTS
     ├── PreconditionFailed    FAILED_PRECONDITION
     ├── OutOfRange            OUT_OF_RANGE
-    ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back
+    ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
     ├── Draining              UNAVAILABLE
+    ├── StoreUnavailable      UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
 Each carries a stable `reason` (google.rpc.ErrorInfo's) and one line for people. Nothing here knows gRPC; the mapping is
@@ -47,6 +50,14 @@ class InvalidRequest(ServiceError):
         self.violations = tuple(violations)
 
 
+class Unauthenticated(ServiceError):
+    """Nobody knows who calls."""
+
+
+class NotAllowed(ServiceError):
+    """The caller may not do this."""
+
+
 class NotFound(ServiceError):
     """There is no such thing."""
 
@@ -66,7 +77,8 @@ class OutOfRange(ServiceError):
 class Overloaded(ServiceError):
     """Too much is waiting."""
 
-    def __init__(self, message: str, *, reason: str, retry_after_seconds: float) -> None:
+    def __init__(self, message: str, *, reason: str, retry_after_seconds: float | None) -> None:
+        """`retry_after_seconds` is None where coming back doesn't help."""
         super().__init__(message, reason=reason)
         self.retry_after_seconds = retry_after_seconds
 
@@ -76,6 +88,14 @@ class Draining(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is draining; try again on another one or later", reason="DRAINING")
+
+
+class StoreUnavailable(ServiceError):
+    """The jobs' store can't be read or written now: its database is down, its disk is full."""
+
+    def __init__(self, trouble: str) -> None:
+        super().__init__(f"the server can't reach its store: {trouble}", reason="STORE_UNAVAILABLE")
+        self.retry_after_seconds = 2.0
 
 
 class WorkerTrouble(ServiceError):

@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-import time
+import uuid
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from codesieve.server.door import OpenDoor
 from codesieve.server.jobs.manager import JobManager
-from codesieve.server.jobs.store import MemoryStore
+from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Judges
-from codesieve.server.service import JobService, JudgeService, ModelService
+from codesieve.server.services.jobs import JobService
+from codesieve.server.services.judge import JudgeService
+from codesieve.server.services.models import ModelService
 from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -38,16 +41,17 @@ class FrontEnd:
     """The services over what judges and the models."""
 
     def __init__(self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics) -> None:
+        door = OpenDoor()
         self._jobs = JobManager(
             MemoryStore(MAX_JOBS_KEPT),
+            uuid.uuid4().hex,
             models,
             judge,
             sandbox,
             metrics,
             now=lambda: datetime.datetime.now(datetime.UTC),
-            monotonic=time.monotonic,
         )
-        self._judging = JudgeService(judge, metrics)
+        self._judging = JudgeService(judge, metrics, door)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -56,9 +60,9 @@ class FrontEnd:
             ]
         )
         self._health = health.aio.HealthServicer()
-        job_pb2_grpc.add_JobServiceServicer_to_server(JobService(self._jobs, models, metrics), self._server)
+        job_pb2_grpc.add_JobServiceServicer_to_server(JobService(self._jobs, models, metrics, door), self._server)
         judge_pb2_grpc.add_JudgeServiceServicer_to_server(self._judging, self._server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, metrics), self._server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, metrics, door), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
 
@@ -68,6 +72,7 @@ class FrontEnd:
             port = self._server.add_insecure_port(listen)
         except RuntimeError as error:  # all that gRPC says
             raise OSError(f"{listen} can't be listened on; is another server there?") from error
+        self._jobs.start()
         await self._server.start()
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)

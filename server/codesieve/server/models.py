@@ -58,9 +58,13 @@ class ModelRegistry:
         """All there are, in the order in which they were loaded."""
         return tuple(self._models.values())
 
+    def ready(self) -> Sequence[Model]:
+        """Those that can be sampled from."""
+        return tuple(model for model in self._models.values() if model.state is ModelState.READY)
+
     def default(self) -> str:
         """The only model's id. Raises `PreconditionFailed` where there is none, or more than one."""
-        ready = [model.model_id for model in self._models.values() if model.state is ModelState.READY]
+        ready = [model.model_id for model in self.ready()]
         if len(ready) == 1:
             return ready[0]
         if not ready:

@@ -10,10 +10,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from typing import Protocol
 
-from codesieve.server.jobs.model import Happening, JobSpec, SampleGenerated, SampleJudged, planned_requests, sample_id
+from codesieve.server.jobs.model import (
+    Happening,
+    Job,
+    JobContents,
+    SampleGenerated,
+    SampleJudged,
+    planned_requests,
+    sample_id,
+)
+from codesieve.server.sharing import Share
 from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
 
 Emit = Callable[[Happening], Awaitable[None]]
@@ -24,7 +33,7 @@ class Generates(Protocol):
 
     @property
     def capacity(self) -> int: ...
-    async def run(self, work: GenerationRequest) -> Generated | WorkFailed: ...
+    async def run(self, work: GenerationRequest, share: Share) -> Generated | WorkFailed: ...
 
 
 class Judges(Protocol):
@@ -32,42 +41,53 @@ class Judges(Protocol):
 
     @property
     def capacity(self) -> int: ...
-    async def run(self, work: Program) -> Judgement | WorkFailed: ...
+    async def run(self, work: Program, share: Share) -> Judgement | WorkFailed: ...
 
 
 class Pipeline:
     """One job's walk."""
 
-    def __init__(self, job_id: str, spec: JobSpec, generate: Generates | None, judge: Judges, emit: Emit) -> None:
-        self._job_id = job_id
-        self._spec = spec
+    def __init__(self, job: Job, contents: JobContents, generate: Generates | None, judge: Judges, emit: Emit) -> None:
+        self._job = job
+        self._contents = contents
         self._generate = generate
         self._judge = judge
         self._emit = emit
-        # More than the job's id, which another client may use once this job is forgotten.
-        self._owner = f"jobs/{job_id}/{uuid.uuid4().hex}"
+        self._share = Share(job.key.caller, f"jobs/{job.key}", priority=job.spec.priority)
+        # More than the job's key, which may be used again once this job is deleted.
+        self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
 
-    async def run(self) -> None:
-        """Until every sample has its verdict or has ended without one. Cancelling it stops all that is in flight."""
+    async def run(self, judged: Collection[str], unjudged: Sequence[Sample]) -> None:
+        """Until every sample has its verdict or has ended without one. Cancelling it stops all that is in flight.
+
+        The samples in `judged` (ids) are done already, those in `unjudged` are made already.
+        """
         in_flight = 2 * (self._judge.capacity + (self._generate.capacity if self._generate else 0))
         places = asyncio.Semaphore(max(in_flight, 1))
         async with asyncio.TaskGroup() as walkers:
-            for step in self._steps():
+            for step in self._steps(judged, unjudged):
                 await places.acquire()
                 walkers.create_task(step()).add_done_callback(lambda _: places.release())
 
-    def _steps(self) -> Iterator[Callable[[], Coroutine[None, None, None]]]:
+    def _steps(
+        self, judged: Collection[str], unjudged: Sequence[Sample]
+    ) -> Iterator[Callable[[], Coroutine[None, None, None]]]:
+        problems = {problem.problem_id: problem for problem in self._contents.problems}
+        for sample in unjudged:
+            yield functools.partial(self._judge_one, problems[sample.problem_id], sample)
+        begun = {sample.sample_id for sample in unjudged} | set(judged)
         if self._generate is not None:
-            for problem, request in planned_requests(self._job_id, self._spec):
-                yield functools.partial(self._make_and_judge, self._generate, problem, request)
+            for problem, request in planned_requests(str(self._job.key), self._job.spec, self._contents):
+                if sample_id(request.problem_id, request.temperature, request.index) not in begun:
+                    yield functools.partial(self._make_and_judge, self._generate, problem, request)
         else:
-            problems = {problem.problem_id: problem for problem in self._spec.problems}
-            for sample in self._spec.recorded or ():
-                yield functools.partial(self._take_and_judge, problems[sample.problem_id], sample)
+            for sample in self._contents.recorded or ():
+                if sample.sample_id not in begun:
+                    yield functools.partial(self._take_and_judge, problems[sample.problem_id], sample)
 
     async def _make_and_judge(self, generate: Generates, problem: Problem, request: GenerationRequest) -> None:
         name = sample_id(request.problem_id, request.temperature, request.index)
-        made = await generate.run(request)
+        made = await generate.run(request, self._share)
         if isinstance(made, WorkFailed):
             await self._emit(SampleJudged(name, made))
             return
@@ -87,6 +107,9 @@ class Pipeline:
 
     async def _take_and_judge(self, problem: Problem, sample: Sample) -> None:
         await self._emit(SampleGenerated(sample))
-        work_id = f"{self._job_id}/{sample.sample_id}"
-        program = Program(work_id, problem, sample.completion, self._spec.limits, self._owner)
-        await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program)))
+        await self._judge_one(problem, sample)
+
+    async def _judge_one(self, problem: Problem, sample: Sample) -> None:
+        work_id = f"{self._owner}/{sample.sample_id}"
+        program = Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner)
+        await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program, self._share)))

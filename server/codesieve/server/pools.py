@@ -11,12 +11,13 @@ A pool never decides what a result means; in particular a failure of the infrast
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from codesieve.server.fair import FairQueue
+from codesieve.server.sharing import Share
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.types import WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
@@ -35,6 +36,7 @@ ResultT = TypeVar("ResultT", bound=HasWorkId)
 @dataclasses.dataclass(slots=True, eq=False)
 class _Piece(Generic[WorkT, ResultT]):
     work: WorkT
+    share: Share
     answer: asyncio.Future[ResultT | WorkFailed]
     attempts: int = 0
 
@@ -69,7 +71,7 @@ class Pool(Generic[WorkT, ResultT]):
         self.name = name
         self._make_worker = make_worker
         self._size = size
-        self._waiting: collections.deque[_Piece[WorkT, ResultT]] = collections.deque()
+        self._waiting: FairQueue[_Piece[WorkT, ResultT]] = FairQueue()
         self._by_id: dict[str, _Piece[WorkT, ResultT]] = {}
         self._members: list[_Member[WorkT, ResultT]] = []
         self._changed = asyncio.Condition()
@@ -113,15 +115,15 @@ class Pool(Generic[WorkT, ResultT]):
         """Pieces that no worker has taken yet."""
         return len(self._waiting)
 
-    async def run(self, work: WorkT) -> ResultT | WorkFailed:
-        """Has one piece done. Cancelling the call stops the work."""
-        piece: _Piece[WorkT, ResultT] = _Piece(work, asyncio.get_running_loop().create_future())
+    async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
+        """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
+        piece: _Piece[WorkT, ResultT] = _Piece(work, share, asyncio.get_running_loop().create_future())
         if work.work_id in self._by_id:
             raise ValueError(f"{self.name}: work {work.work_id} is already under way")
         self._by_id[work.work_id] = piece
-        self._waiting.append(piece)
-        await self._wake()
+        self._waiting.push(piece, piece.share)
         try:
+            await self._wake()
             return await piece.answer
         except asyncio.CancelledError:
             self._forget(piece)
@@ -163,7 +165,7 @@ class Pool(Generic[WorkT, ResultT]):
             async with self._changed:
                 await self._changed.wait_for(lambda: self._waiting and member.room > 0)
                 count = fair_share(len(self._waiting), len(self._members), member.room)
-                batch = [self._waiting.popleft() for _ in range(count)]
+                batch = [self._waiting.pop() for _ in range(count)]
             for piece in batch:
                 piece.attempts += 1
                 member.in_hand[piece.work.work_id] = piece
@@ -178,7 +180,7 @@ class Pool(Generic[WorkT, ResultT]):
                     continue  # it was cancelled here while it finished there
                 if isinstance(result, WorkFailed) and result.retryable and piece.attempts < MAX_ATTEMPTS:
                     log.info("%s: %s is tried again: %s", self.name, result.work_id, result.message)
-                    self._waiting.append(piece)
+                    self._waiting.push(piece, piece.share)
                 else:
                     self._answer(piece, result)
             if finished:
@@ -189,7 +191,7 @@ class Pool(Generic[WorkT, ResultT]):
             if piece.answer.done():
                 continue
             if piece.attempts < MAX_ATTEMPTS:
-                self._waiting.appendleft(piece)
+                self._waiting.push_front(piece, piece.share)
             else:
                 reason = error.reason if isinstance(error, WorkerError) else "WORKER_LOST"
                 message = f"{piece.attempts} workers were lost while doing it; the last: {error}"
@@ -216,7 +218,7 @@ class Pool(Generic[WorkT, ResultT]):
     def _give_up(self, error: WorkerError) -> None:
         """No worker runs and none can be started: what waits is answered rather than kept for ever."""
         while self._waiting:
-            piece = self._waiting.popleft()
+            piece = self._waiting.pop()
             self._answer(piece, WorkFailed(piece.work.work_id, error.reason, error.message))
 
     async def _stop_worker(self, worker: Worker[WorkT, ResultT]) -> None:
@@ -233,8 +235,7 @@ class Pool(Generic[WorkT, ResultT]):
     def _forget(self, piece: _Piece[WorkT, ResultT]) -> None:
         """Nobody waits for this piece any more."""
         self._by_id.pop(piece.work.work_id, None)
-        if piece in self._waiting:
-            self._waiting.remove(piece)
+        if self._waiting.discard(piece):
             return
         for member in self._members:
             if member.in_hand.get(piece.work.work_id) is piece:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codesieve.server.pools import Pool
+from codesieve.server.sharing import Share
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, ModelNotFound
 from codesieve.workers.generation.worker import WEIGHT_CALLS, GenerationWorker
 from codesieve.workers.types import Generated, GenerationRequest, WorkFailed
@@ -96,7 +97,7 @@ async def test_a_lost_engine_is_replaced_and_only_what_it_left_is_made_again(mon
     pool: Pool[GenerationRequest, Generated] = Pool("generation", lambda: GenerationWorker("mortal"), 1)
     await pool.start()
     try:
-        answers = await asyncio.gather(*(pool.run(_request(i)) for i in range(4)))
+        answers = await asyncio.gather(*(pool.run(_request(i), Share("caller", "flow")) for i in range(4)))
     finally:
         await pool.stop()
     assert answers == [Generated(f"w{i}", b"x") for i in range(4)]

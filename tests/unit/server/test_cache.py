@@ -11,6 +11,7 @@ import pytest
 
 from codesieve.server import cache as cache_module
 from codesieve.server.cache import OVERHEAD_BYTES, CachingJudge, content_address, digest_of_problem, size
+from codesieve.server.sharing import Share
 from codesieve.workers.types import (
     AssertionTests,
     Comparison,
@@ -38,6 +39,9 @@ def program(completion: bytes, work_id: str = "w", limits: Limits = Limits(), pr
     return Program(work_id, problem, completion, limits)
 
 
+SHARE = Share("caller", "flow")
+
+
 class CountingJudge:
     """Judges after a step of the loop, and counts."""
 
@@ -48,7 +52,7 @@ class CountingJudge:
         self.outages = 0
         self.tests: tuple[TestResult, ...] = ()
 
-    async def run(self, work: Program) -> Judgement | WorkFailed:
+    async def run(self, work: Program, share: Share) -> Judgement | WorkFailed:
         await asyncio.sleep(0.01)
         self.judged.append(work.work_id)
         if self.outages:
@@ -60,7 +64,7 @@ class CountingJudge:
 async def test_equal_programs_are_judged_once_also_at_the_same_time() -> None:
     judge, hits = CountingJudge(), []
     cache = CachingJudge(judge, 10**6, lambda: hits.append(1))
-    outcomes = await asyncio.gather(*(cache.run(program(b"x", str(i))) for i in range(20)))
+    outcomes = await asyncio.gather(*(cache.run(program(b"x", str(i)), SHARE) for i in range(20)))
     assert judge.judged == ["0"]
     assert [outcome.work_id for outcome in outcomes] == [str(i) for i in range(20)]
     assert [outcome.cached for outcome in outcomes if isinstance(outcome, Judgement)] == [False] + [True] * 19
@@ -81,8 +85,8 @@ async def test_equal_programs_are_judged_once_also_at_the_same_time() -> None:
 async def test_programs_that_differ_anywhere_are_not_equal(other: Program) -> None:
     judge = CountingJudge()
     cache = CachingJudge(judge, 10**6, lambda: None)
-    await cache.run(program(b"x"))
-    outcome = await cache.run(other)
+    await cache.run(program(b"x"), SHARE)
+    outcome = await cache.run(other, SHARE)
     assert isinstance(outcome, Judgement)
     assert not outcome.cached
     assert len(judge.judged) == 2
@@ -139,7 +143,7 @@ async def test_a_verdict_from_the_cache_has_its_tests_and_they_take_room() -> No
     judge = CountingJudge()
     judge.tests = (TESTED, dataclasses.replace(TESTED, name="case 2", output=b"x" * 1000))
     cache = CachingJudge(judge, 10**6, lambda: None)
-    outcomes = [await cache.run(program(b"x", work_id)) for work_id in "ab"]
+    outcomes = [await cache.run(program(b"x", work_id), SHARE) for work_id in "ab"]
     assert [one.tests for one in outcomes if isinstance(one, Judgement)] == [judge.tests] * 2
     untested = Judgement("w", Verdict.PASSED, Integrity.SPLIT)
     texts = sum(len(one.name) + len(one.detail) + len(one.input) + len(one.output) for one in judge.tests)
@@ -157,7 +161,7 @@ async def test_a_problem_is_read_once_and_forgotten_with_its_last_user(monkeypat
     cache = CachingJudge(CountingJudge(), 10**6, lambda: None)
     problem = dataclasses.replace(PROBLEM, problem_id="large")
     for completion in (b"a", b"b"):
-        await cache.run(program(completion, problem=problem))
+        await cache.run(program(completion, problem=problem), SHARE)
     assert read == ["large"]
     gone = weakref.ref(problem)
     del problem
@@ -169,7 +173,7 @@ async def test_an_outage_is_not_kept_and_those_who_waited_are_judged() -> None:
     judge = CountingJudge()
     judge.outages = 1
     cache = CachingJudge(judge, 10**6, lambda: None)
-    outcomes = await asyncio.gather(*(cache.run(program(b"x", str(i))) for i in range(3)))
+    outcomes = await asyncio.gather(*(cache.run(program(b"x", str(i)), SHARE) for i in range(3)))
     assert isinstance(outcomes[0], WorkFailed)
     assert [outcome.cached for outcome in outcomes[1:] if isinstance(outcome, Judgement)] == [False, True]
 
@@ -177,8 +181,8 @@ async def test_an_outage_is_not_kept_and_those_who_waited_are_judged() -> None:
 async def test_cancelling_the_first_lets_the_next_go_on() -> None:
     judge = CountingJudge()
     cache = CachingJudge(judge, 10**6, lambda: None)
-    first = asyncio.create_task(cache.run(program(b"x", "first")))
-    second = asyncio.create_task(cache.run(program(b"x", "second")))
+    first = asyncio.create_task(cache.run(program(b"x", "first"), SHARE))
+    second = asyncio.create_task(cache.run(program(b"x", "second"), SHARE))
     await asyncio.sleep(0)
     first.cancel()
     outcome = await second
@@ -190,8 +194,8 @@ async def test_what_is_kept_is_bounded_and_the_least_used_goes_first() -> None:
     judge = CountingJudge()
     cache = CachingJudge(judge, 2 * (OVERHEAD_BYTES + 1), lambda: None)
     for completion in (b"a", b"b", b"a", b"c", b"a", b"b"):
-        await cache.run(program(completion, completion.decode()))
+        await cache.run(program(completion, completion.decode()), SHARE)
     assert judge.judged == ["a", "b", "c", "b"]
-    await cache.run(program(b"larger than everything" * 100, "large"))
-    await cache.run(program(b"larger than everything" * 100, "large"))
+    await cache.run(program(b"larger than everything" * 100, "large"), SHARE)
+    await cache.run(program(b"larger than everything" * 100, "large"), SHARE)
     assert judge.judged[-2:] == ["large", "large"]

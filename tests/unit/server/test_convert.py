@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,18 @@ from google.protobuf import json_format
 
 from codesieve.server.convert import answers, requests
 from codesieve.server.errors import InvalidRequest, PreconditionFailed
-from codesieve.server.jobs.model import planned_requests
+from codesieve.server.jobs.model import (
+    Job,
+    JobKey,
+    JobState,
+    Progress,
+    planned_requests,
+    request_digest,
+    temperatures,
+)
 from codesieve.server.models import ModelRegistry
 from codesieve.server.options import address, fail_on_unknown
+from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
 from codesieve.workers.types import (
     CODEX_STOP,
@@ -68,11 +78,11 @@ def fields(request: job_pb2.CreateJobRequest) -> list[str]:
 
 
 def test_defaults_are_codexs() -> None:
-    job_id, spec = requests.create_job(a_job(), OneModel())
+    job_id, spec, contents = requests.create_job(a_job(), OneModel())
     assert job_id.startswith("job-")
     assert spec.generation is not None
     assert (spec.generation.model, spec.generation.top_p, spec.generation.max_tokens) == ("m", 0.95, 512)
-    assert {request.stop for _, request in planned_requests(job_id, spec)} == {CODEX_STOP}
+    assert {request.stop for _, request in planned_requests(job_id, spec, contents)} == {CODEX_STOP}
     assert spec.limits == Limits()
     assert spec.ks == (1,)
 
@@ -162,17 +172,17 @@ def test_the_field_at_fault_is_named(changes: dict[str, Any], field: str) -> Non
 
 def test_a_whole_program_is_not_stopped_at_its_first_function() -> None:
     request = a_job(**with_fourth(checkFunction="YQ==", entryPoint="f"), generation=generation(samplesPerProblem=1))
-    job_id, spec = requests.create_job(request, OneModel())
-    stops = [made.stop for _, made in planned_requests(job_id, spec)]
+    job_id, spec, contents = requests.create_job(request, OneModel())
+    stops = [made.stop for _, made in planned_requests(job_id, spec, contents)]
     assert stops == [(), (), (), CODEX_STOP]
     request.job.generation.stop.append("\n[DONE]")
-    job_id, spec = requests.create_job(request, OneModel())
-    assert {made.stop for _, made in planned_requests(job_id, spec)} == {("\n[DONE]",)}
+    job_id, spec, contents = requests.create_job(request, OneModel())
+    assert {made.stop for _, made in planned_requests(job_id, spec, contents)} == {("\n[DONE]",)}
 
 
 def test_what_is_left_out_of_tests_takes_the_defaults() -> None:
-    _, spec = requests.create_job(a_job(**with_fourth(checkFunction="YQ==", entryPoint="f")), OneModel())
-    assert [problem.tests for problem in spec.problems] == [
+    _, _, contents = requests.create_job(a_job(**with_fourth(checkFunction="YQ==", entryPoint="f")), OneModel())
+    assert [problem.tests for problem in contents.problems] == [
         AssertionTests(("a",)),
         StdioTests((StdioCase(b"", b""),), Comparison.TOKENS, 1e-6, ""),
         ScriptTests("a", Framework.PYTEST, "solution"),
@@ -183,13 +193,15 @@ def test_what_is_left_out_of_tests_takes_the_defaults() -> None:
 def test_bytes_that_nothing_decodes_may_be_any_and_a_tolerance_zero() -> None:
     cases = [{"stdin": NOT_UTF8, "stdout": NOT_UTF8}]
     request = a_job(**with_fourth(stdio={"cases": cases, "comparison": "FLOATS", "tolerance": 0}))
-    _, spec = requests.create_job(request, OneModel())
-    assert spec.problems[3].tests == StdioTests((StdioCase(b"\xff", b"\xff"),), Comparison.FLOATS, 0)
+    _, _, contents = requests.create_job(request, OneModel())
+    assert contents.problems[3].tests == StdioTests((StdioCase(b"\xff", b"\xff"),), Comparison.FLOATS, 0)
 
 
 def test_an_entry_point_that_nothing_calls_is_left_out() -> None:
-    _, spec = requests.create_job(a_job(**with_fourth(script={"script": "YQ=="}, entryPoint="not one")), OneModel())
-    assert spec.problems[3].entry_point == ""
+    _, _, contents = requests.create_job(
+        a_job(**with_fourth(script={"script": "YQ=="}, entryPoint="not one")), OneModel()
+    )
+    assert contents.problems[3].entry_point == ""
 
 
 def test_every_field_at_fault_is_named_at_once() -> None:
@@ -209,22 +221,23 @@ def test_a_completion_of_20_mb_is_refused() -> None:
 
 
 def test_an_empty_completion_is_a_completion() -> None:
-    _, spec = requests.create_job(a_job(recorded={"samples": [{"problemId": "p/0", "completion": ""}]}), OneModel())
-    assert spec.recorded is not None
-    assert spec.recorded[0].completion == b""
+    recorded = {"samples": [{"problemId": "p/0", "completion": ""}]}
+    _, _, contents = requests.create_job(a_job(recorded=recorded), OneModel())
+    assert contents.recorded is not None
+    assert contents.recorded[0].completion == b""
 
 
 def test_recorded_samples_are_numbered_by_problem_and_temperature() -> None:
     samples = [{"problemId": "p/0", "completion": "", "temperature": t} for t in (0.2, 0.2, 0.8)]
     samples.append({"problemId": "p/0", "completion": ""})
-    _, spec = requests.create_job(a_job(recorded={"samples": samples}), OneModel())
-    assert spec.recorded is not None
-    assert [one.sample_id for one in spec.recorded] == ["p/0@0.2#0", "p/0@0.2#1", "p/0@0.8#0", "p/0@-#0"]
-    assert spec.temperatures == (0.2, 0.8, None)
+    _, spec, contents = requests.create_job(a_job(recorded={"samples": samples}), OneModel())
+    assert contents.recorded is not None
+    assert [one.sample_id for one in contents.recorded] == ["p/0@0.2#0", "p/0@0.2#1", "p/0@0.8#0", "p/0@-#0"]
+    assert temperatures(spec, contents) == (0.2, 0.8, None)
 
 
 def test_a_longer_cpu_limit_widens_the_backstop() -> None:
-    _, spec = requests.create_job(a_job(limits={"cpuTimeLimit": "30s"}), OneModel())
+    _, spec, _ = requests.create_job(a_job(limits={"cpuTimeLimit": "30s"}), OneModel())
     assert (spec.limits.cpu_time_seconds, spec.limits.wall_time_seconds) == (30, 120)
 
 
@@ -247,10 +260,38 @@ def test_pages() -> None:
             requests.page(wrong)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"priority": 7}, "job.priority"), ({"timeout": "-1s"}, "job.timeout"), ({"timeout": "40000000s"}, "job.timeout")],
+)
+def test_a_priority_or_timeout_that_is_none(changes: dict[str, Any], field: str) -> None:
+    assert fields(a_job(**changes)) == [field]
+
+
+def test_priority_and_timeout_come_back() -> None:
+    _, spec, contents = requests.create_job(a_job(priority="PRIORITY_INTERACTIVE", timeout="90s"), OneModel())
+    assert (spec.priority, spec.timeout_seconds) == (Priority.INTERACTIVE, 90)
+    now = datetime.datetime.now(datetime.UTC)
+    job = Job(JobKey("", "j"), spec, request_digest(spec, contents), JobState.PENDING, now, Progress(4))
+    told = answers.job(job)
+    assert (told.priority, told.timeout.seconds) == (types_pb2.PRIORITY_INTERACTIVE, 90)
+
+
+@pytest.mark.parametrize(
+    ("name", "job_id", "field"), [("jobs/a", "a", "job_id"), ("jobs/a", "A", "job_id"), ("a", "b", "name")]
+)
+def test_a_rejudging_that_names_no_other_job(name: str, job_id: str, field: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        requests.rejudge_job(job_pb2.RejudgeJobRequest(name=name, job_id=job_id))
+    assert refused.value.violations[0].field == field
+
+
 def test_judge_items() -> None:
     setup = judge_pb2.JudgeRequest()
     setup.setup.problems.dataset = "humaneval"
-    problems, _ = requests.judge_setup(setup)
+    begun = requests.judge_setup(setup)
+    problems = begun.problems
+    assert begun.priority is Priority.INTERACTIVE
     assert len(problems) == 164
     item = judge_pb2.JudgeItem(id="a", problem_id="HumanEval/0", completion=b"")
     assert requests.judge_item(judge_pb2.JudgeRequest(item=item), 0, problems, set())[0] == "a"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,22 +12,27 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from codesieve.server.callers import Caller, Scope
 from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, Overloaded, PreconditionFailed
 from codesieve.server.jobs.manager import JobManager
+from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.jobs.model import (
     GenerationSpec,
     Job,
     JobChanged,
+    JobContents,
     JobEvent,
+    JobKey,
     JobSpec,
     JobState,
     Progress,
     SampleGenerated,
     SampleJudged,
     planned_requests,
+    request_digest,
     sample_id,
 )
-from codesieve.server.jobs.store import MemoryStore
+from codesieve.server.jobs.store import Admission, Happened, LeaseLost
 from codesieve.server.jobs.stream import EventStream
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
@@ -55,16 +59,29 @@ PROBLEMS = tuple(
 )
 
 
-def recorded(completions: list[bytes]) -> JobSpec:
+Asked = tuple[JobSpec, JobContents]
+MINE = Caller("mine", frozenset(Scope))
+
+
+def key(job_id: str) -> JobKey:
+    return JobKey(MINE.name, job_id)
+
+
+def a_job(job_id: str) -> tuple[Job, JobContents]:
+    spec, contents = recorded([b"x"])
+    return Job(key(job_id), spec, request_digest(spec, contents), JobState.PENDING, NOW, Progress(1)), contents
+
+
+def recorded(completions: list[bytes]) -> Asked:
     samples = tuple(
         Sample(sample_id("p/0", None, i), "p/0", None, i, completion) for i, completion in enumerate(completions)
     )
-    return JobSpec(PROBLEMS, None, samples, Limits(), (1,), "inline", 0)
+    return JobSpec(None, Limits(), (1,), "inline", 0), JobContents(PROBLEMS, samples)
 
 
-def generated(n: int = 2, temperatures: tuple[float, ...] = (0.2, 0.8)) -> JobSpec:
+def generated(n: int = 2, temperatures: tuple[float, ...] = (0.2, 0.8)) -> Asked:
     spec = GenerationSpec("replay", temperatures, n, 0.95, 64, ("\ndef",), seed=7)
-    return JobSpec(PROBLEMS, spec, None, Limits(), (1,), "inline", 0)
+    return JobSpec(spec, Limits(), (1,), "inline", 0), JobContents(PROBLEMS, None)
 
 
 async def judge_by_text(program: Program) -> Judgement:
@@ -90,33 +107,56 @@ class FunctionWorker(TaskWorker[Any, Any]):
 class House:
     """A job manager over workers in this process."""
 
-    def __init__(self, generate: Callable[..., Awaitable[Any]], judge: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(
+        self, generate: Callable[..., Awaitable[Any]], judge: Callable[..., Awaitable[Any]], store: MemoryStore
+    ) -> None:
         self.registry = CollectorRegistry()
-        self.store = MemoryStore(max_jobs=3)
+        self.store = store
         self.models = ModelRegistry(lambda name, source: Pool("generation", lambda: FunctionWorker(generate), 1))
         self.judge: Pool[Program, Judgement] = Pool("sandbox", lambda: FunctionWorker(judge), 1)
         self.jobs = JobManager(
             self.store,
+            "front-end",
             self.models,
             self.judge,
             "local",
             Metrics(self.registry),
-            now=lambda: NOW,
-            monotonic=time.monotonic,
+            now=lambda: datetime.datetime.now(datetime.UTC),
         )
 
     async def events(self, job_id: str, after_sequence: int = 0) -> list[JobEvent]:
-        return [event async for event in self.jobs.watch(job_id, after_sequence)]
+        return [event async for event in self.jobs.watch(key(job_id), after_sequence)]
+
+    async def create(self, job_id: str, asked: Asked) -> Job:
+        return await self.jobs.create(MINE, job_id, *asked)
+
+    async def runs(self, job_id: str) -> None:
+        """Waits until the job is running."""
+        async for event in self.jobs.watch(key(job_id), 0):
+            if isinstance(event.happening, JobChanged) and event.happening.job.state is JobState.RUNNING:
+                return
+
+    async def judged(self, job_id: str, count: int) -> None:
+        """Waits until so many of the job's samples are judged."""
+        async for event in self.jobs.watch(key(job_id), 0):
+            count -= isinstance(event.happening, SampleJudged)
+            if not count:
+                return
+
+    async def get(self, job_id: str) -> Job:
+        return await self.jobs.get(key(job_id))
 
 
 @asynccontextmanager
 async def a_house(
     generate: Callable[..., Awaitable[Any]] = generate_right_for_even,
     judge: Callable[..., Awaitable[Any]] = judge_by_text,
+    store: MemoryStore | None = None,
 ) -> AsyncIterator[House]:
-    house = House(generate, judge)
+    house = House(generate, judge, store or MemoryStore(max_jobs=3))
     await house.judge.start()
     await house.models.load("replay:x.jsonl")
+    house.jobs.start()
     try:
         yield house
     finally:
@@ -125,17 +165,18 @@ async def a_house(
         await house.judge.stop()
 
 
-def for_model(house: House, spec: JobSpec) -> JobSpec:
+def for_model(house: House, asked: Asked) -> Asked:
+    spec, contents = asked
     assert spec.generation is not None
     model = house.models.list()[0].model_id
-    return dataclasses.replace(spec, generation=dataclasses.replace(spec.generation, model=model))
+    return dataclasses.replace(spec, generation=dataclasses.replace(spec.generation, model=model)), contents
 
 
 async def test_a_job_generates_judges_and_reports() -> None:
     async with a_house() as house:
-        await house.jobs.create("j", for_model(house, generated()))
+        await house.create("j", for_model(house, generated()))
         events = await house.events("j")
-        job = await house.jobs.get("j")
+        job = await house.get("j")
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert len(events) == 1 + 1 + 12 + 12 + 1  # made, runs, generated, judged, ended
     assert job.state is JobState.SUCCEEDED
@@ -160,9 +201,9 @@ async def test_generating_and_judging_overlap() -> None:
         return await judge_by_text(program)
 
     async with a_house(the_last_waits_for_a_verdict, judge) as house:
-        await house.jobs.create("j", for_model(house, generated()))
+        await house.create("j", for_model(house, generated()))
         await house.events("j")
-        assert (await house.jobs.get("j")).progress.verdicts == {"PASSED": 12}
+        assert (await house.get("j")).progress.verdicts == {"PASSED": 12}
 
 
 async def test_what_is_in_flight_is_bounded_and_a_slow_judge_slows_the_engine() -> None:
@@ -179,7 +220,7 @@ async def test_what_is_in_flight_is_bounded_and_a_slow_judge_slows_the_engine() 
         return await judge_by_text(program)
 
     async with a_house(generate, judge) as house:
-        await house.jobs.create("j", for_model(house, generated(n=100)))
+        await house.create("j", for_model(house, generated(n=100)))
         await asyncio.sleep(0.2)
         assert 0 < generated_so_far <= 2 * (4 + 4)
         release.set()
@@ -194,9 +235,9 @@ async def test_an_outage_is_never_a_verdict() -> None:
         return await judge_by_text(program)
 
     async with a_house(judge=judge) as house:
-        await house.jobs.create("j", recorded([b"right", b"unlucky"]))
+        await house.create("j", recorded([b"right", b"unlucky"]))
         events = await house.events("j")
-        job = await house.jobs.get("j")
+        job = await house.get("j")
     assert job.state is JobState.SUCCEEDED
     assert job.progress.verdicts == {"PASSED": 1}
     assert job.progress.samples_unjudged == 1
@@ -211,9 +252,9 @@ async def test_a_job_of_which_nothing_could_be_judged_has_failed_and_says_why() 
         return WorkFailed(program.work_id, "CELL_LOST", "the cell died", retryable=False)
 
     async with a_house(judge=judge) as house:
-        await house.jobs.create("j", recorded([b"right"]))
+        await house.create("j", recorded([b"right"]))
         await house.events("j")
-        job = await house.jobs.get("j")
+        job = await house.get("j")
     assert job.state is JobState.FAILED
     assert job.failure is not None
     assert (job.failure.reason, "the cell died" in job.failure.message) == ("NOTHING_JUDGED", True)
@@ -226,40 +267,40 @@ async def test_cancelling_keeps_what_was_finished() -> None:
         return await judge_by_text(program)
 
     async with a_house(judge=judge) as house:
-        await house.jobs.create("j", recorded([b"right", b"slow"]))
-        async for event in house.jobs.watch("j", 0):
+        await house.create("j", recorded([b"right", b"slow"]))
+        async for event in house.jobs.watch(key("j"), 0):
             if isinstance(event.happening, SampleJudged):
                 break
-        job = await house.jobs.cancel("j")
+        job = await house.jobs.cancel(key("j"))
         assert job.state is JobState.CANCELLED
         assert job.progress.verdicts == {"PASSED": 1}
-        assert (await house.jobs.cancel("j")) == job
+        assert (await house.jobs.cancel(key("j"))) == job
         assert (await house.events("j"))[-1].happening == JobChanged(job)
 
 
 async def test_the_same_request_again_is_the_same_job_and_another_is_refused() -> None:
     async with a_house() as house:
-        first = await house.jobs.create("j", recorded([b"right"]))
+        first = await house.create("j", recorded([b"right"]))
         await house.events("j")
-        again = await house.jobs.create("j", recorded([b"right"]))
+        again = await house.create("j", recorded([b"right"]))
         assert again.job_id == first.job_id
         assert again.state is JobState.SUCCEEDED
         assert len([e for e in await house.events("j") if isinstance(e.happening, SampleGenerated)]) == 1
         with pytest.raises(AlreadyExists, match="choose another"):
-            await house.jobs.create("j", recorded([b"other"]))
+            await house.create("j", recorded([b"other"]))
 
 
 async def test_a_model_that_is_not_loaded_makes_no_job() -> None:
     async with a_house() as house:
         with pytest.raises(PreconditionFailed, match="no model 'replay'"):
-            await house.jobs.create("j", generated())
+            await house.create("j", generated())
         with pytest.raises(NotFound):
-            await house.jobs.get("j")
+            await house.get("j")
 
 
 async def test_watching_can_be_left_and_rejoined() -> None:
     async with a_house() as house:
-        await house.jobs.create("j", recorded([b"right"] * 5))
+        await house.create("j", recorded([b"right"] * 5))
         everything = await house.events("j")
         for seen in range(len(everything) + 1):
             assert await house.events("j", seen) == everything[seen:]
@@ -275,22 +316,21 @@ async def test_draining_lets_running_jobs_end_and_takes_no_more() -> None:
         return await judge_by_text(program)
 
     async with a_house(judge=judge) as house:
-        await house.jobs.create("quick", recorded([b"right"]))
-        await house.jobs.create("endless", recorded([b"slow"]))
+        await house.create("quick", recorded([b"right"]))
+        await house.create("endless", recorded([b"slow"]))
+        await house.runs("endless")
         await house.jobs.drain(1.0)
-        assert (await house.jobs.get("quick")).state is JobState.SUCCEEDED
-        assert (await house.jobs.get("endless")).state is JobState.CANCELLED
+        assert (await house.get("quick")).state is JobState.SUCCEEDED
+        assert (await house.get("endless")).state is JobState.RUNNING  # it is given back, for another to go on with
         with pytest.raises(Draining):
-            await house.jobs.create("late", recorded([b"right"]))
+            await house.create("late", recorded([b"right"]))
 
 
 async def test_a_closed_stream_sends_followers_away() -> None:
     store = MemoryStore(1)
     stream = EventStream(store)
-    job = Job("j", recorded([b"x"]), JobState.PENDING, NOW, Progress(1))
-    await store.create(job)
-    await stream.publish("j", NOW, [JobChanged(job)])
-    follower = stream.follow("j", 0)
+    await store.create(*a_job("j"), Admission())
+    follower = stream.follow(key("j"), 0)
     assert (await anext(follower)).sequence == 1
     waiting = asyncio.ensure_future(anext(follower))
     await asyncio.sleep(0.01)
@@ -301,20 +341,41 @@ async def test_a_closed_stream_sends_followers_away() -> None:
 
 async def test_the_store_makes_room_by_forgetting_jobs_that_have_ended() -> None:
     store = MemoryStore(2)
-    jobs = [Job(name, recorded([b"x"]), JobState.PENDING, NOW, Progress(1)) for name in ("a", "b", "c", "d")]
-    await store.create(jobs[0])
-    await store.create(jobs[1])
+    await store.create(*a_job("a"), Admission())
+    await store.create(*a_job("b"), Admission())
     with pytest.raises(Overloaded) as refused:
-        await store.create(jobs[2])
-    assert refused.value.retry_after_seconds > 0
-    await store.update(jobs[1].moved(JobState.CANCELLED, NOW))
-    await store.create(jobs[2])
-    assert [job.job_id for job in await store.list(10, None)] == ["c", "a"]
-    assert [job.job_id for job in await store.list(1, "c")] == ["a"]
+        await store.create(*a_job("c"), Admission())
+    assert refused.value.retry_after_seconds is not None
+    assert (await store.request_cancel(key("b"), NOW)).state is JobState.CANCELLED
+    await store.create(*a_job("c"), Admission())
+    assert [job.job_id for job in await store.list(MINE.name, 10, None)] == ["c", "a"]
+    assert [job.job_id for job in await store.list(MINE.name, 1, "c")] == ["a"]
+
+
+async def test_a_job_that_is_refused_makes_no_room() -> None:
+    store = MemoryStore(1)
+    await store.create(*a_job("a"), Admission())
+    await store.request_cancel(key("a"), NOW)
+    with pytest.raises(Overloaded, match="0 samples a day"):
+        await store.create(*a_job("b"), Admission(caller_samples_per_day=0))
+    assert (await store.get(key("a"))).state is JobState.CANCELLED
+
+
+async def test_who_held_a_job_that_was_cancelled_meanwhile_writes_nothing_more() -> None:
+    store = MemoryStore(1)
+    job, contents = a_job("a")
+    await store.create(job, contents, Admission())
+    soon = NOW + datetime.timedelta(seconds=1)
+    ((_, lease),) = await store.claim("front-end", NOW, soon, [], 1)
+    later = NOW + datetime.timedelta(seconds=2)
+    await store.request_cancel(job.key, later)
+    with pytest.raises(LeaseLost):
+        await store.append(lease, [Happened(later, JobChanged(job.moved(JobState.RUNNING, later)))], job.progress)
+    assert (await store.get(job.key)).state is JobState.CANCELLED
 
 
 def test_states_only_move_forward() -> None:
-    job = Job("j", recorded([b"x"]), JobState.PENDING, NOW, Progress(1))
+    job, _ = a_job("j")
     with pytest.raises(ValueError, match="can't go"):
         job.moved(JobState.SUCCEEDED, NOW)
     ended = job.moved(JobState.RUNNING, NOW).moved(JobState.SUCCEEDED, NOW)
@@ -325,9 +386,145 @@ def test_states_only_move_forward() -> None:
 
 
 def test_planned_requests_have_their_own_seeds_and_stand_by_problem() -> None:
-    plan = [request for _, request in planned_requests("j", generated(n=3))]
+    plan = [request for _, request in planned_requests("j", *generated(n=3))]
     assert len({request.work_id for request in plan}) == len(plan) == 18
     assert len({request.seed for request in plan}) == 18
     assert [request.problem_id for request in plan] == sorted(request.problem_id for request in plan)
-    again = [request for _, request in planned_requests("other", generated(n=3))]
+    again = [request for _, request in planned_requests("other", *generated(n=3))]
     assert [request.seed for request in again] == [request.seed for request in plan]
+
+
+async def test_a_job_goes_on_where_the_front_end_before_left_it() -> None:
+    judged: list[str] = []
+    hold = asyncio.Event()
+
+    async def judge(program: Program) -> Judgement:
+        if program.completion == b"slow":
+            await hold.wait()
+        judged.append(program.work_id.rpartition("/")[2])
+        return await judge_by_text(program)
+
+    store = MemoryStore(8)
+    completions = [b"right", b"wrong", b"slow", b"right"]
+    async with a_house(judge=judge, store=store) as first:
+        await first.create("j", recorded(completions))
+        await first.judged("j", 3)
+    left = await store.get(key("j"))
+    assert (left.state, left.progress.samples_judged) == (JobState.RUNNING, 3)
+    hold.set()
+    async with a_house(judge=judge, store=store) as second:
+        events = await second.events("j")
+        job = await second.get("j")
+    assert sorted(judged) == [sample_id("p/0", None, i).rpartition("/")[2] for i in range(4)]  # none of them twice
+    assert (job.state, job.progress.verdicts) == (JobState.SUCCEEDED, {"PASSED": 2, "FAILED": 2})
+    assert [event.sequence for event in events] == list(range(1, 1 + 1 + 1 + 4 + 4 + 1))
+    assert job.report is not None
+    assert job.report.temperatures[0].pass_at_k[0].value == 0.5
+
+
+async def test_samples_that_were_made_are_not_made_again() -> None:
+    made: list[str] = []
+    hold = asyncio.Event()
+
+    async def generate(request: GenerationRequest) -> Generated:
+        made.append(request.work_id)
+        return await generate_right_for_even(request)
+
+    async def judge(program: Program) -> Judgement:
+        await hold.wait()
+        return await judge_by_text(program)
+
+    store = MemoryStore(8)
+    async with a_house(generate, judge, store) as first:
+        await first.create("j", for_model(first, generated()))
+        async for event in first.jobs.watch(key("j"), 0):
+            if event.sequence == 2 + 12:  # all are made, none is judged
+                break
+    hold.set()
+    async with a_house(generate, judge, store) as second:
+        await second.events("j")
+        job = await second.get("j")
+    assert len(made) == len(set(made)) == 12
+    assert job.progress.verdicts == {"PASSED": 6, "FAILED": 6}
+
+
+async def test_a_front_end_whose_lease_was_lost_writes_nothing_more() -> None:
+    hold = asyncio.Event()
+
+    async def judge(program: Program) -> Judgement:
+        await hold.wait()
+        return await judge_by_text(program)
+
+    store = MemoryStore(8)
+    async with a_house(judge=judge, store=store) as house:
+        await house.create("j", recorded([b"right"]))
+        await house.runs("j")
+        later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)
+        ((_, lease),) = await store.claim("another", later, later + datetime.timedelta(minutes=1), [], 1)
+        before = await store.last_sequence(key("j"))
+        hold.set()
+        await asyncio.sleep(0.1)
+        assert await store.last_sequence(key("j")) == before
+        assert lease.epoch == 2
+
+
+async def test_a_job_that_takes_longer_than_its_timeout_fails_and_keeps_what_was_finished() -> None:
+    async def judge(program: Program) -> Judgement:
+        await asyncio.sleep(3600 if program.completion == b"slow" else 0)
+        return await judge_by_text(program)
+
+    async with a_house(judge=judge) as house:
+        spec, contents = recorded([b"right", b"slow"])
+        await house.create("j", (dataclasses.replace(spec, timeout_seconds=0.3), contents))
+        await house.events("j")
+        job = await house.get("j")
+    assert job.failure is not None
+    assert (job.state, job.failure.reason) == (JobState.FAILED, "DEADLINE_EXCEEDED")
+    assert job.progress.verdicts == {"PASSED": 1}
+    assert job.report is not None
+
+
+async def test_judging_again_takes_the_samples_of_an_ended_job() -> None:
+    today = "right"
+
+    async def judge(program: Program) -> Judgement:
+        verdict = Verdict.PASSED if today.encode() in program.completion else Verdict.FAILED
+        return Judgement(program.work_id, verdict, Integrity.SPLIT)
+
+    async with a_house(judge=judge) as house:
+        await house.create("j", for_model(house, generated()))
+        with pytest.raises(PreconditionFailed, match="has not ended"):
+            await house.jobs.rejudge(MINE, "j", "again")
+        events = await house.events("j")
+        today = "wrong"
+        job = await house.jobs.rejudge(MINE, "j", "again")
+        again = await house.events("again")
+        assert job.spec.rejudge_of == "j"
+        assert await house.jobs.rejudge(MINE, "j", "again") == await house.get("again")
+    verdicts = [
+        {
+            event.happening.sample_id: event.happening.outcome.verdict
+            for event in one
+            if isinstance(event.happening, SampleJudged) and isinstance(event.happening.outcome, Judgement)
+        }
+        for one in (events, again)
+    ]
+    assert verdicts[0].keys() == verdicts[1].keys()
+    assert len(verdicts[0]) == 12
+    assert all(verdicts[0][name] != verdicts[1][name] for name in verdicts[0])
+
+
+async def test_a_caller_sees_its_own_jobs_only() -> None:
+    async with a_house() as house:
+        await house.create("j", recorded([b"right"]))
+        await house.events("j")
+        theirs = JobKey("another", "j")
+        for call in (house.jobs.get, house.jobs.cancel, house.jobs.delete):
+            with pytest.raises(NotFound):
+                await call(theirs)
+        assert await house.jobs.list("another", 10, None) == []
+        await house.jobs.create(Caller("another", frozenset(Scope)), "j", *recorded([b"wrong"]))
+        assert (await house.get("j")).progress.verdicts == {"PASSED": 1}
+        await house.jobs.delete(key("j"))
+        with pytest.raises(NotFound):
+            await house.get("j")

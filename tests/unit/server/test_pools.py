@@ -11,6 +11,7 @@ import pytest
 
 from codesieve.server import pools
 from codesieve.server.pools import Pool, fair_share, pause_before_restart
+from codesieve.server.sharing import Share
 from codesieve.workers.errors import CellLost, SandboxUnavailable, WorkerLost
 from codesieve.workers.types import WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
@@ -81,6 +82,9 @@ class Workshop:
             await pool.stop()
 
 
+SHARE = Share("caller", "flow")
+
+
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "FIRST_PAUSE_SECONDS", 0.01)
@@ -97,7 +101,7 @@ async def test_every_piece_is_done_once_by_all_the_workers() -> None:
 
     workshop = Workshop(slowly)
     async with workshop.pool(3) as pool:
-        results = await asyncio.gather(*(pool.run(Piece(str(i))) for i in range(200)))
+        results = await asyncio.gather(*(pool.run(Piece(str(i)), SHARE) for i in range(200)))
     assert [result.work_id for result in results] == [str(i) for i in range(200)]
     assert {result.by for result in results if isinstance(result, Done)} == {0, 1, 2}
     assert all(worker.stopped for worker in workshop.made)
@@ -112,8 +116,8 @@ async def test_one_slow_piece_holds_up_no_other() -> None:
         return Done(piece.work_id, number)
 
     async with Workshop(first_is_slow).pool(1) as pool:
-        slow = asyncio.create_task(pool.run(Piece("0")))
-        await asyncio.gather(*(pool.run(Piece(str(i))) for i in range(1, 50)))
+        slow = asyncio.create_task(pool.run(Piece("0"), SHARE))
+        await asyncio.gather(*(pool.run(Piece(str(i)), SHARE) for i in range(1, 50)))
         assert not slow.done()
         release.set()
         assert isinstance(await slow, Done)
@@ -130,7 +134,7 @@ async def test_work_of_a_lost_worker_is_done_by_another() -> None:
 
     workshop = Workshop(hang_on_the_first)
     async with workshop.pool(1) as pool:
-        results = await asyncio.gather(*(pool.run(Piece(str(i))) for i in range(4)))
+        results = await asyncio.gather(*(pool.run(Piece(str(i)), SHARE) for i in range(4)))
         assert {result.by for result in results if isinstance(result, Done)} == {1}
         assert len(results) == 4
         assert pool.restarts == 1
@@ -147,7 +151,7 @@ async def test_work_that_loses_every_worker_ends_without_a_verdict() -> None:
 
     workshop = Workshop(always_die)
     async with workshop.pool(1) as pool:
-        result = await pool.run(Piece("x"))
+        result = await pool.run(Piece("x"), SHARE)
     assert isinstance(result, WorkFailed)
     assert result.reason == "WORKER_LOST"
     assert len(workshop.made) >= pools.MAX_ATTEMPTS
@@ -163,8 +167,8 @@ async def test_a_retryable_failure_is_tried_again_and_then_told() -> None:
         return Done(piece.work_id, number)
 
     async with Workshop(flaky).pool(1) as pool:
-        assert isinstance(await pool.run(Piece("second time")), Done)
-        failed = await pool.run(Piece("never"))
+        assert isinstance(await pool.run(Piece("second time"), SHARE), Done)
+        failed = await pool.run(Piece("never"), SHARE)
     assert isinstance(failed, WorkFailed)
     assert (failed.reason, failed.message) == ("CELL_LOST", "the cell died")
     assert tries.count("never") == pools.MAX_ATTEMPTS
@@ -183,14 +187,14 @@ async def test_cancelling_stops_the_work_and_frees_its_place() -> None:
         return Done(piece.work_id, number)
 
     async with Workshop(endless).pool(1) as pool:
-        running = [asyncio.create_task(pool.run(Piece(f"endless {i}"))) for i in range(6)]
+        running = [asyncio.create_task(pool.run(Piece(f"endless {i}"), SHARE)) for i in range(6)]
         await asyncio.sleep(0.05)
         assert pool.waiting == 2  # a worker of capacity 2 is given 4
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         assert pool.waiting == 0
-        assert isinstance(await asyncio.wait_for(pool.run(Piece("next")), 5), Done)
+        assert isinstance(await asyncio.wait_for(pool.run(Piece("next"), SHARE), 5), Done)
         await asyncio.wait_for(cancelled.wait(), 5)
 
 
@@ -208,7 +212,7 @@ async def test_when_no_worker_can_be_started_again_waiting_work_is_answered() ->
     async with workshop.pool(1) as pool:
         workshop.start_error = SandboxUnavailable("the engine is gone")
         workshop.made[0].dead.set()
-        result = await asyncio.wait_for(pool.run(Piece("x")), 10)
+        result = await asyncio.wait_for(pool.run(Piece("x"), SHARE), 10)
     assert isinstance(result, WorkFailed)
     assert result.reason == "SANDBOX_UNAVAILABLE"
 
@@ -236,7 +240,7 @@ async def test_stopping_answers_what_is_left() -> None:
         raise AssertionError
 
     async with Workshop(endless).pool(1) as pool:
-        running = asyncio.create_task(pool.run(Piece("x")))
+        running = asyncio.create_task(pool.run(Piece("x"), SHARE))
         await asyncio.sleep(0.02)
     result = await running
     assert isinstance(result, WorkFailed)

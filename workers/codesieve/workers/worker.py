@@ -79,7 +79,8 @@ class TaskWorker(Generic[WorkT, ResultT]):
         if not self._outbox:
             self._something_finished.clear()
             try:
-                await asyncio.wait_for(self._something_finished.wait(), max_wait_seconds)
+                async with asyncio.timeout(max_wait_seconds):  # not wait_for, which may swallow a cancellation
+                    await self._something_finished.wait()
             except TimeoutError:
                 return ()
         finished, self._outbox = self._outbox, []

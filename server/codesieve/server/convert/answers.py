@@ -20,8 +20,11 @@ from codesieve.server.jobs.model import (
     SampleGenerated,
 )
 from codesieve.server.models import Model
+from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, model_pb2, types_pb2
 from codesieve.workers.types import Judgement, Limits, Sample, TestResult, WorkFailed
+
+_PRIORITIES = {Priority.BATCH: types_pb2.PRIORITY_BATCH, Priority.INTERACTIVE: types_pb2.PRIORITY_INTERACTIVE}
 
 
 def job(value: Job) -> job_pb2.Job:
@@ -34,7 +37,11 @@ def job(value: Job) -> job_pb2.Job:
         k=spec.ks,
         create_time=_timestamp(value.create_time),
         progress=_progress(value.progress),
+        priority=_PRIORITIES[spec.priority],
+        rejudge_of=f"jobs/{spec.rejudge_of}" if spec.rejudge_of else "",
     )
+    if spec.timeout_seconds is not None:
+        message.timeout.CopyFrom(_duration(spec.timeout_seconds))
     message.problems.limit = spec.limit
     if spec.source != "inline":
         message.problems.dataset = spec.source

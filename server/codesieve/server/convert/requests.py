@@ -13,7 +13,7 @@ import dataclasses
 import math
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -21,8 +21,9 @@ from codesieve.server.convert.fields import Violations, bounded
 from codesieve.server.convert.problems import problem_source
 from codesieve.server.errors import InvalidRequest, Violation
 from codesieve.server.evaluation.report import default_ks
-from codesieve.server.jobs.model import GenerationSpec, JobSpec, sample_id
+from codesieve.server.jobs.model import GenerationSpec, JobContents, JobSpec, sample_id
 from codesieve.server.models import ModelRegistry
+from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
 from codesieve.workers.types import FinishReason, Limits, Problem, Sample
 
@@ -30,7 +31,11 @@ MAX_SAMPLES = 5_000_000
 MAX_TEMPERATURE = 100.0
 MAX_TOKENS = 131_072
 
+MAX_TIMEOUT_SECONDS = 366 * 86_400.0
+JOB_ID_FORM = "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter"
+
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_PRIORITIES = {types_pb2.PRIORITY_BATCH: Priority.BATCH, types_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE}
 _FINISH = {types_pb2.Sample.STOP: FinishReason.STOP, types_pb2.Sample.LENGTH: FinishReason.LENGTH}
 
 
@@ -42,12 +47,12 @@ def job_id_of(name: str) -> str:
     return job_id
 
 
-def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tuple[str, JobSpec]:
-    """The id and the contents of a new job."""
+def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tuple[str, JobSpec, JobContents]:
+    """The id of a new job, and what is asked for."""
     found = Violations()
-    job_id = request.job_id or f"job-{uuid.uuid4().hex[:16]}"
+    job_id = request.job_id or _new_job_id()
     if not _JOB_ID.fullmatch(job_id):
-        found.add("job_id", "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter")
+        found.add("job_id", JOB_ID_FORM)
     job = request.job
     problems = problem_source(job.problems, "job.problems", found)
     generation: GenerationSpec | None = None
@@ -71,36 +76,63 @@ def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tupl
         elif k > most > 0:
             found.add(f"job.k[{i}]", f"is {k}, but there are only {most} samples per problem and temperature")
     limits = job_limits(job.limits, "job.limits", found)
+    chosen = _priority(job.priority, "job.priority", Priority.BATCH, found)
+    timeout = job.timeout.seconds + job.timeout.nanos / 1e9
+    if not 0 <= timeout <= MAX_TIMEOUT_SECONDS:
+        found.add("job.timeout", f"must be between 0 and {MAX_TIMEOUT_SECONDS:g} s, not {timeout:g} s")
     found.check()
     if generation is not None:
         model = generation.model or models.default()
         models.pool(model)  # a model is looked up for a request that is otherwise right
         generation = dataclasses.replace(generation, model=model)
-    return job_id, JobSpec(
-        problems=problems,
+    spec = JobSpec(
         generation=generation,
-        recorded=recorded,
         limits=limits,
         ks=tuple(dict.fromkeys(job.k)) or default_ks(fewest),
         source=job.problems.dataset or "inline",
         limit=job.problems.limit,
+        priority=chosen,
+        timeout_seconds=timeout or None,
     )
+    return job_id, spec, JobContents(problems, recorded)
 
 
-def judge_setup(request: judge_pb2.JudgeRequest) -> tuple[dict[str, Problem], Limits]:
-    """The problems by their ids, and the limits, that a Judge stream begins with."""
+def rejudge_job(request: job_pb2.RejudgeJobRequest) -> tuple[str, str]:
+    """The job whose samples are judged again, and the new one's id."""
+    source = job_id_of(request.name)
+    job_id = request.job_id or _new_job_id()
+    if not _JOB_ID.fullmatch(job_id):
+        raise InvalidRequest([Violation("job_id", JOB_ID_FORM)])
+    if job_id == source:
+        raise InvalidRequest([Violation("job_id", "must be another than that of the job that is judged again")])
+    return source, job_id
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JudgeSetup:
+    """What a Judge stream begins with."""
+
+    problems: Mapping[str, Problem]
+    """By their ids."""
+    limits: Limits
+    priority: Priority
+
+
+def judge_setup(request: judge_pb2.JudgeRequest) -> JudgeSetup:
+    """The stream's first message."""
     found = Violations()
     if request.WhichOneof("request") != "setup":
         found.add("setup", "must be the stream's first message")
         found.check()
     problems = problem_source(request.setup.problems, "setup.problems", found)
     limits = job_limits(request.setup.limits, "setup.limits", found)
+    chosen = _priority(request.setup.priority, "setup.priority", Priority.INTERACTIVE, found)
     found.check()
-    return {problem.problem_id: problem for problem in problems}, limits
+    return JudgeSetup({problem.problem_id: problem for problem in problems}, limits, chosen)
 
 
 def judge_item(
-    request: judge_pb2.JudgeRequest, number: int, problems: dict[str, Problem], seen: set[str]
+    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], seen: set[str]
 ) -> tuple[str, Problem, bytes]:
     """Id, problem and completion of a Judge stream's item; `number` counts from 0 and names it in errors."""
     found = Violations()
@@ -161,6 +193,16 @@ def page(request: job_pb2.ListJobsRequest) -> tuple[int, str | None]:
     if not _JOB_ID.fullmatch(before):
         raise InvalidRequest([Violation("page_token", "is not one that ListJobs returned")])
     return size, before
+
+
+def _new_job_id() -> str:
+    return f"job-{uuid.uuid4().hex[:16]}"
+
+
+def _priority(value: types_pb2.Priority, path: str, default: Priority, found: Violations) -> Priority:
+    if value and value not in _PRIORITIES:
+        found.add(path, f"must be PRIORITY_BATCH or PRIORITY_INTERACTIVE, not {value}")
+    return _PRIORITIES.get(value, default)
 
 
 def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpec:

@@ -1,218 +1,200 @@
-"""The manager: makes jobs, runs each as one task, records what happens, and lets running ones end before the server does.
+"""The manager: takes jobs in, leases those that wait and runs them, and gives them back when the server stops.
 
-It is the only writer of a job's record. A verdict is published and counted in the same step, so the progress that a client
-sees always agrees with the events it saw.
+Jobs wait in the store. Whenever there is room the manager claims some, its own or another front end's whose lease ran out,
+and runs each as one task (`runner`). A heartbeat renews the leases and learns which jobs are to be cancelled, so that a job
+can be watched and cancelled through any front end.
 """
 
 from __future__ import annotations
 
 import asyncio
-import collections
-import dataclasses
+import contextlib
 import datetime
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from codesieve.server.errors import Draining, ServiceError
-from codesieve.server.evaluation.report import ScoredSample, build
+from codesieve.server.callers import Caller
+from codesieve.server.errors import Draining, PreconditionFailed, StoreUnavailable
 from codesieve.server.jobs.model import (
-    Failure,
-    Happening,
     Job,
-    JobChanged,
+    JobContents,
     JobEvent,
+    JobKey,
     JobSpec,
     JobState,
-    JudgeReport,
     Progress,
-    Report,
-    SampleGenerated,
-    SampleJudged,
+    request_digest,
+    samples_total,
 )
-from codesieve.server.jobs.store import JobStore
+from codesieve.server.jobs.record import samples_of
+from codesieve.server.jobs.runner import JobRunner, Stop
+from codesieve.server.jobs.store import Admission, JobStore, Lease
 from codesieve.server.jobs.stream import EventStream
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
-from codesieve.server.pipeline import Judges, Pipeline
-from codesieve.workers.types import Judgement, Verdict
+from codesieve.server.pipeline import Judges
 
 log = logging.getLogger(__name__)
 
-MAX_RUNNING = 4
+MAX_RUNNING = 16
+"""Jobs that one front end runs at a time: each holds its problems and recorded samples in memory."""
+MAX_OPEN = 256
+"""Jobs of all front ends that have not ended."""
+BEAT_SECONDS = 0.5
+LEASE_SECONDS = 15.0
+"""How long a dead front end's jobs stand still."""
 
 
 class JobManager:
-    """Jobs from their making to their end. At most `MAX_RUNNING` run at a time; more are PENDING."""
+    """Jobs from their making to their end. `front_end` names this one among those of the store."""
 
     def __init__(
         self,
         store: JobStore,
+        front_end: str,
         models: ModelRegistry,
         judge: Judges,
         sandbox: str,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
-        monotonic: Callable[[], float],
     ) -> None:
         self._store = store
+        self._front_end = front_end
         self._stream = EventStream(store)
         self._models = models
         self._judge = judge
         self._sandbox = sandbox
         self._metrics = metrics
         self._now = now
-        self._monotonic = monotonic
-        self._places = asyncio.Semaphore(MAX_RUNNING)
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._runners: dict[JobKey, JobRunner] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._look = asyncio.Event()
         self._draining = False
+        self._keeper: asyncio.Task[None] | None = None
 
-    async def create(self, job_id: str, spec: JobSpec) -> Job:
-        """Makes a job and starts it; returns the one that is there if an equal one was made under this id before."""
+    def start(self) -> None:
+        """Begins to take jobs from the store."""
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def create(self, caller: Caller, job_id: str, spec: JobSpec, contents: JobContents) -> Job:
+        """Makes a job; returns the one that is there if an equal one was made under this id before."""
         if self._draining:
             raise Draining
         if spec.generation is not None:
             self._models.pool(spec.generation.model)  # refuses a model that isn't there before anything is kept
-        job, is_new = await self._store.create(
-            Job(job_id, spec, JobState.PENDING, self._now(), Progress(samples_total=spec.samples_total))
-        )
-        if is_new:
-            await self._stream.publish(job_id, job.create_time, [JobChanged(job)])
-            task = asyncio.create_task(self._run(job), name=job_id)
-            self._running[job_id] = task
-            task.add_done_callback(lambda _: self._running.pop(job_id, None))
+        digest = await asyncio.to_thread(request_digest, spec, contents)
+        progress = Progress(samples_total=samples_total(spec, contents))
+        job = Job(JobKey(caller.name, job_id), spec, digest, JobState.PENDING, self._now(), progress)
+        admission = Admission(MAX_OPEN, caller.quota.jobs, caller.quota.samples_per_day)
+        kept, _ = await self._store.create(job, contents, admission)
+        self._look.set()
+        return kept
+
+    async def rejudge(self, caller: Caller, source_id: str, job_id: str) -> Job:
+        """Makes a job of the samples that an ended one has."""
+        source = await self._store.get(JobKey(caller.name, source_id))
+        if not source.state.ended:
+            raise PreconditionFailed(f"job {source_id} has not ended", reason="JOB_NOT_ENDED")
+        samples = await samples_of(self._store, source)
+        if not samples:
+            raise PreconditionFailed(f"job {source_id} has no samples", reason="NO_SAMPLES")
+        given = source.spec
+        spec = JobSpec(None, given.limits, given.ks, given.source, given.limit, given.priority, None, source_id)
+        problems = (await self._store.contents(source.key)).problems
+        return await self.create(caller, job_id, spec, JobContents(problems, samples))
+
+    async def get(self, key: JobKey) -> Job:
+        return await self._store.get(key)
+
+    async def list(self, caller: str, limit: int, before: str | None) -> Sequence[Job]:
+        return await self._store.list(caller, limit, before)
+
+    async def delete(self, key: JobKey) -> None:
+        await self._store.delete(key)
+
+    async def cancel(self, key: JobKey) -> Job:
+        """Stops a job and waits until it has ended, wherever it runs; one that had ended stays as it is."""
+        job = await self._store.request_cancel(key, self._now())
+        self._stream.wake(key)
+        if not job.state.ended:
+            runner = self._runners.get(key)
+            if runner is not None:
+                runner.stop(Stop.CANCELLED)
+            async for _ in self._stream.follow(key, await self._store.last_sequence(key)):
+                pass
+            job = await self._store.get(key)
         return job
 
-    async def get(self, job_id: str) -> Job:
-        return await self._store.get(job_id)
-
-    async def list(self, limit: int, before: str | None) -> Sequence[Job]:
-        return await self._store.list(limit, before)
-
-    async def cancel(self, job_id: str) -> Job:
-        """Stops a job and waits until it has ended; one that had ended stays as it is."""
-        await self._store.get(job_id)
-        task = self._running.get(job_id)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-        return await self._store.get(job_id)
-
-    def watch(self, job_id: str, after_sequence: int) -> AsyncIterator[JobEvent]:
-        return self._stream.follow(job_id, after_sequence)
+    def watch(self, key: JobKey, after_sequence: int) -> AsyncIterator[JobEvent]:
+        return self._stream.follow(key, after_sequence)
 
     async def drain(self, grace_seconds: float) -> None:
-        """Takes no more jobs, lets running ones end within `grace_seconds`, cancels the rest, then ends all watching."""
+        """Takes no more jobs, lets running ones end within `grace_seconds`, gives the rest back, then ends all watching."""
         self._draining = True
-        running = list(self._running.values())
-        if running:
-            log.info("waiting up to %.0f s for %d job(s) to end", grace_seconds, len(running))
-            _, late = await asyncio.wait(running, timeout=grace_seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        if self._tasks:
+            log.info("waiting up to %.0f s for %d job(s) to end", grace_seconds, len(self._tasks))
+            await asyncio.wait(self._tasks, timeout=grace_seconds)
+        for runner in self._runners.values():
+            runner.stop(Stop.GIVEN_BACK)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         self._stream.close()
 
-    async def _run(self, job: Job) -> None:
-        record = _Record(job, self._monotonic)
+    async def _keep(self) -> None:
+        """The heartbeat."""
+        while True:
+            try:
+                await self._beat()
+            except StoreUnavailable as error:
+                log.warning("%s", error.message)
+            except Exception:
+                log.exception("a heartbeat failed")  # the next one must come all the same
+            self._look.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_SECONDS):  # not wait_for, which may swallow a cancellation
+                    await self._look.wait()
 
-        async def emit(happening: Happening) -> None:
-            record.note(happening)
-            if isinstance(happening, SampleJudged):
-                self._metrics.sample_ended(happening.outcome)
-            await self._stream.publish(job.job_id, self._now(), [happening])
-            await self._keep_progress(record)
+    async def _beat(self) -> None:
+        now = self._now()
+        until = now + datetime.timedelta(seconds=LEASE_SECONDS)
+        if self._runners:
+            for key in await self._store.renew(self._front_end, now, until):
+                if key in self._runners:
+                    self._runners[key].stop(Stop.CANCELLED)
+        room = MAX_RUNNING - len(self._runners)
+        if room > 0 and not self._draining:
+            models = [model.model_id for model in self._models.ready()]
+            for job, lease in await self._store.claim(self._front_end, now, until, models, room):
+                self._run(job, lease)
 
-        state, failure = JobState.FAILED, None
+    def _run(self, job: Job, lease: Lease) -> None:
+        runner = JobRunner(
+            job,
+            lease,
+            self._store,
+            self._models,
+            self._judge,
+            self._sandbox,
+            self._metrics,
+            self._now,
+            written=lambda: self._stream.wake(job.key),
+        )
+        self._runners[job.key] = runner
+        task = asyncio.create_task(self._guard(job, lease, runner), name=str(job.key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, job: Job, lease: Lease, runner: JobRunner) -> None:
         try:
-            async with self._places:
-                record.job = await self._move(record.job, JobState.RUNNING)
-                pool = self._models.pool(job.spec.generation.model) if job.spec.generation else None
-                await Pipeline(job.job_id, job.spec, pool, self._judge, emit).run()
-            if record.unjudged and record.unjudged == record.judged:
-                failure = Failure(
-                    "NOTHING_JUDGED", f"no sample could be judged; the last reason: {record.last_trouble}"
-                )
-            else:
-                state = JobState.SUCCEEDED
-        except asyncio.CancelledError:
-            state = JobState.CANCELLED
-        except ServiceError as error:
-            failure = Failure(error.reason, error.message)
+            await runner.run()
         except Exception as error:
-            log.exception("job %s failed", job.job_id)
-            failure = Failure("INTERNAL", f"{type(error).__name__}: {error}")
-        report = None
-        if record.job.state is not JobState.PENDING:
-            # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
-            report = await asyncio.to_thread(record.report, self._sandbox)
-        ended = dataclasses.replace(record.job, progress=record.progress(), failure=failure, report=report)
-        await self._move(ended, state)
-
-    async def _keep_progress(self, record: _Record) -> None:
-        await self._store.update(dataclasses.replace(record.job, progress=record.progress()))
-
-    async def _move(self, job: Job, state: JobState) -> Job:
-        moved = job.moved(state, self._now())
-        await self._stream.publish(job.job_id, self._now(), [JobChanged(moved)])
-        self._metrics.job_moved(job.state, state)
-        log.info("job %s is %s", job.job_id, state)
-        return moved
-
-
-class _Record:
-    """What has become of a running job's samples so far, small enough to be kept for each of them."""
-
-    def __init__(self, job: Job, monotonic: Callable[[], float]) -> None:
-        self.job = job
-        self._monotonic = monotonic
-        self._waiting: dict[str, ScoredSample] = {}
-        self._scored: list[ScoredSample] = []
-        self._verdicts: collections.Counter[Verdict] = collections.Counter()
-        self._generated = 0
-        self._first: float | None = None
-        self._last: float | None = None
-        self.judged = 0
-        self.unjudged = 0
-        self.last_trouble = ""
-
-    def note(self, happening: Happening) -> None:
-        if isinstance(happening, SampleGenerated):
-            sample = happening.sample
-            if self._first is None:
-                self._first = self._monotonic()
-            self._generated += 1
-            self._waiting[sample.sample_id] = ScoredSample(
-                sample.problem_id, sample.temperature, sample.index, None, sample.token_count, sample.cumulative_logprob
-            )
-        elif isinstance(happening, SampleJudged):
-            self._last = self._monotonic()
-            self.judged += 1
-            scored = self._waiting.pop(happening.sample_id, None)
-            if isinstance(happening.outcome, Judgement):
-                verdict = happening.outcome.verdict
-                self._verdicts[verdict] += 1
-                if scored is not None:
-                    self._scored.append(dataclasses.replace(scored, passed=verdict is Verdict.PASSED))
-            else:
-                self.unjudged += 1
-                self.last_trouble = happening.outcome.message
-
-    def progress(self) -> Progress:
-        return Progress(
-            samples_total=self.job.spec.samples_total,
-            samples_generated=self._generated,
-            samples_judged=self.judged,
-            samples_unjudged=self.unjudged,
-            verdicts={verdict.value: count for verdict, count in self._verdicts.items()},
-        )
-
-    def report(self, sandbox: str) -> Report:
-        spec = self.job.spec
-        wall = self._last - self._first if self._first is not None and self._last is not None else 0.0
-        return Report(
-            temperatures=build(self._scored, spec.ks, spec.temperatures),
-            judge=JudgeReport(
-                programs_per_second=self.judged / wall if wall > 0 else 0.0, wall_seconds=wall, sandbox=sandbox
-            ),
-        )
+            # Its record can't be read or written now: its lease runs out, and it is tried again.
+            level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR
+            log.log(level, "job %s stands still: %s", job.job_id, error, exc_info=level == logging.ERROR)
+        finally:
+            if self._runners.get(job.key) is runner:
+                del self._runners[job.key]
+            self._look.set()

@@ -4,7 +4,8 @@
        │           ├──────> FAILED
        └───────────┴──────> CANCELLED
 
-A `Job` is a frozen snapshot; a change makes a new one. Its `JobSpec` is what the client asked for, after validation.
+A `Job` is a frozen snapshot; a change makes a new one. Its `JobSpec` is what the client asked for, after validation; the
+problems and recorded samples that came along are its `JobContents`, which are kept apart because they are large.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import enum
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from codesieve.server.digests import digest_of
 from codesieve.server.evaluation.report import TemperatureReport
+from codesieve.server.sharing import Priority
 from codesieve.workers.types import (
     CODEX_STOP,
     FunctionTests,
@@ -66,31 +69,60 @@ class GenerationSpec:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class JobSpec:
-    """What a client asked for. Exactly one of `generation` and `recorded` is there."""
+class JobKey:
+    """A job's name: callers choose their own ids, each among its own."""
 
-    problems: tuple[Problem, ...]
+    caller: str
+    job_id: str
+
+    def __str__(self) -> str:
+        return f"{self.caller}/{self.job_id}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a client asked for, but for the contents."""
+
     generation: GenerationSpec | None
-    recorded: tuple[Sample, ...] | None
+    """None where the samples are recorded."""
     limits: Limits
     ks: tuple[int, ...]
     source: str
     """Where the problems came from: a data set's name, or "inline"."""
     limit: int
     """How many of the source's problems were asked for; 0 for all."""
+    priority: Priority = Priority.BATCH
+    timeout_seconds: float | None = None
+    """After its making, when it fails if it hasn't ended."""
+    rejudge_of: str | None = None
+    """The id of the job whose samples are judged again."""
 
-    @property
-    def temperatures(self) -> tuple[float | None, ...]:
-        """The request's temperatures, in its order; for recorded samples those that occur."""
-        if self.generation is not None:
-            return self.generation.temperatures
-        return tuple(dict.fromkeys(sample.temperature for sample in self.recorded or ()))
 
-    @property
-    def samples_total(self) -> int:
-        if self.generation is not None:
-            return len(self.problems) * len(self.generation.temperatures) * self.generation.samples_per_problem
-        return len(self.recorded or ())
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobContents:
+    """The large part of a job. `recorded` is there exactly where `JobSpec.generation` isn't."""
+
+    problems: tuple[Problem, ...]
+    recorded: tuple[Sample, ...] | None
+
+
+def temperatures(spec: JobSpec, contents: JobContents) -> tuple[float | None, ...]:
+    """The request's temperatures, in its order; for recorded samples those that occur."""
+    if spec.generation is not None:
+        return spec.generation.temperatures
+    return tuple(dict.fromkeys(sample.temperature for sample in contents.recorded or ()))
+
+
+def samples_total(spec: JobSpec, contents: JobContents) -> int:
+    """How many samples the job has."""
+    if spec.generation is not None:
+        return len(contents.problems) * len(spec.generation.temperatures) * spec.generation.samples_per_problem
+    return len(contents.recorded or ())
+
+
+def request_digest(spec: JobSpec, contents: JobContents) -> bytes:
+    """The same for equal requests only, so that a repeated one is known."""
+    return digest_of((spec, contents))
 
 
 def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
@@ -103,8 +135,8 @@ def default_stop(problem: Problem) -> tuple[str, ...]:
     return CODEX_STOP if isinstance(problem.tests, FunctionTests) else ()
 
 
-def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, GenerationRequest]]:
-    """The samples that a job's model is to make, one request each.
+def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator[tuple[Problem, GenerationRequest]]:
+    """The samples that a job's model is to make, one request each; `job` is the front of their work ids.
 
     All of a problem's are neighbours, so that the engine finds the prompt in its cache. Each has a seed of its own, made of
     the job's seed and its place, so that any one can be made again without the others.
@@ -112,7 +144,7 @@ def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, Gene
     generation = spec.generation
     if generation is None:
         return
-    for problem in spec.problems:
+    for problem in contents.problems:
         for temperature in generation.temperatures:
             for index in range(generation.samples_per_problem):
                 name = sample_id(problem.problem_id, temperature, index)
@@ -120,7 +152,7 @@ def planned_requests(job_id: str, spec: JobSpec) -> Iterator[tuple[Problem, Gene
                 yield (
                     problem,
                     GenerationRequest(
-                        work_id=f"{job_id}/{name}",
+                        work_id=f"{job}/{name}",
                         problem_id=problem.problem_id,
                         # Tokenizers join a line's end with what follows, so a prompt that ends with one asks for an
                         # unlikely continuation: the small model gave nothing at all for most of HumanEval.
@@ -175,8 +207,10 @@ class Failure:
 class Job:
     """A snapshot of a job."""
 
-    job_id: str
+    key: JobKey
     spec: JobSpec
+    digest: bytes
+    """`request_digest` of what was asked for."""
     state: JobState
     create_time: datetime.datetime
     progress: Progress
@@ -184,6 +218,11 @@ class Job:
     end_time: datetime.datetime | None = None
     report: Report | None = None
     failure: Failure | None = None
+
+    @property
+    def job_id(self) -> str:
+        """What its caller calls it."""
+        return self.key.job_id
 
     def moved(self, state: JobState, now: datetime.datetime) -> Job:
         """The job in its next state. Raises ValueError where there is no such way."""

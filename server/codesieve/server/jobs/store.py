@@ -1,108 +1,128 @@
-"""Where jobs and their events are kept, behind one protocol.
+"""Where jobs and their events are kept: the protocol, and its words.
 
-`MemoryStore` keeps them for as long as the process lives, and at most `max_jobs` of them: the oldest that have ended make
-room. It is what one front end without a database runs on.
+A job is run by one front end at a time, which holds a *lease* on it: the front end renews its leases while it lives, and a
+job whose lease has run out is *claimed* by another. Each claim gives the job a higher *epoch*, and what a front end writes
+is refused as `LeaseLost` unless its lease is of the job's present epoch. So nothing is recorded twice, whoever was thought
+dead.
+
+`memory.MemoryStore` keeps them for as long as the process lives; `sql.SqlStore` in SQLite or PostgreSQL. Both pass the same
+conformance tests. Times are passed in, so that all front ends' leases are compared with a clock that tests can turn. Every
+method may raise `StoreUnavailable`; what it was to write may or may not have been written then.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from codesieve.server.errors import AlreadyExists, NotFound, Overloaded
-from codesieve.server.jobs.model import Happening, Job, JobChanged, JobEvent
+from codesieve.server.errors import ServiceError
+from codesieve.server.jobs.model import Happening, Job, JobContents, JobEvent, JobKey, Progress
+
+
+class LeaseLost(ServiceError):
+    """Another front end runs the job now, or it was deleted."""
+
+    def __init__(self, key: JobKey) -> None:
+        super().__init__(f"another front end runs job {key.job_id} now", reason="LEASE_LOST")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a job's record."""
+
+    key: JobKey
+    epoch: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Happened:
+    """A happening and its time, before it has its place in the job's sequence."""
+
+    time: datetime.datetime
+    happening: Happening
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Admission:
+    """What a new job must keep to; None bounds nothing."""
+
+    open_jobs: int | None = None
+    """Of all callers, that have not ended."""
+    caller_open_jobs: int | None = None
+    caller_samples_per_day: int | None = None
+    """Counted by `Job.create_time`'s day, UTC; a new job counts with its `samples_total`."""
 
 
 class JobStore(Protocol):
-    """Jobs and their events."""
+    """Jobs, their contents and their events, and what callers used of their quotas."""
 
-    async def create(self, job: Job) -> tuple[Job, bool]:
-        """Keeps a new job; the job that is kept under this id, and whether it is new.
+    async def create(self, job: Job, contents: JobContents, admission: Admission) -> tuple[Job, bool]:
+        """Keeps a new job, with the `JobChanged` that says so as its first event.
 
-        Raises `AlreadyExists` where another job has the id, `Overloaded` where there is no room.
+        The job under this key, and whether it is new.
+
+        All or nothing. Raises `AlreadyExists` where the key is taken by a job of another digest, and `Overloaded` with the
+        reason TOO_MANY_JOBS, JOB_QUOTA or SAMPLE_QUOTA. A job that was there already is admitted whatever the bounds.
         """
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, key: JobKey) -> Job:
         """Raises `NotFound`."""
 
-    async def list(self, limit: int, before: str | None) -> Sequence[Job]:
-        """The newest first: at most `limit`, beginning after the job `before`. Raises `NotFound` for an unknown `before`."""
+    async def contents(self, key: JobKey) -> JobContents:
+        """Raises `NotFound`."""
 
-    async def append(self, job_id: str, time: datetime.datetime, happenings: Sequence[Happening]) -> None:
-        """Adds events in one step; a `JobChanged` also replaces the job's snapshot."""
+    async def list(self, caller: str, limit: int, before: str | None) -> Sequence[Job]:
+        """A caller's jobs, the newest first: at most `limit`, beginning after the job `before`.
 
-    async def update(self, job: Job) -> None:
-        """Replaces a job's snapshot, without an event."""
+        Raises `NotFound` for an unknown `before`.
+        """
 
-    async def events(self, job_id: str, after_sequence: int, limit: int) -> Sequence[JobEvent]:
-        """At most `limit` events whose sequence is greater than `after_sequence`."""
+    async def claim(
+        self, front_end: str, now: datetime.datetime, until: datetime.datetime, models: Collection[str], limit: int
+    ) -> Sequence[tuple[Job, Lease]]:
+        """Leases to `front_end`, until `until`, at most `limit` jobs that have not ended and that nobody holds at `now`.
 
-    async def last_sequence(self, job_id: str) -> int:
-        """The sequence of the job's last event; 0 where there is none."""
+        Those whose spec asks for a model that isn't in `models` are left to others. Interactive ones come first, then those
+        of callers that have the fewest jobs leased, then the oldest. No two front ends ever get the same job.
+        """
 
+    async def renew(self, front_end: str, now: datetime.datetime, until: datetime.datetime) -> Sequence[JobKey]:
+        """Prolongs all leases that `front_end` holds, those that ran out but nobody claimed too.
 
-class MemoryStore:
-    """A `JobStore` in this process's memory."""
+        Those of its jobs whose cancelling was asked for.
+        """
 
-    def __init__(self, max_jobs: int) -> None:
-        self._max_jobs = max_jobs
-        self._jobs: dict[str, Job] = {}  # in order of creation
-        self._events: dict[str, list[JobEvent]] = {}
+    async def release(self, lease: Lease) -> None:
+        """Gives a job back before its lease runs out, for another to claim. Does nothing where the lease was lost."""
 
-    async def create(self, job: Job) -> tuple[Job, bool]:
-        existing = self._jobs.get(job.job_id)
-        if existing is not None:
-            if existing.spec != job.spec:
-                raise AlreadyExists(
-                    f"job {job.job_id} exists and asks for something else; choose another job_id", reason="JOB_EXISTS"
-                )
-            return existing, False
-        if len(self._jobs) >= self._max_jobs:
-            self._make_room()
-        self._jobs[job.job_id] = job
-        self._events[job.job_id] = []
-        return job, True
+    async def append(self, lease: Lease, happened: Sequence[Happened], progress: Progress) -> int:
+        """Adds events in one step and keeps the progress with them; a `JobChanged` also replaces the job's snapshot.
 
-    async def get(self, job_id: str) -> Job:
-        try:
-            return self._jobs[job_id]
-        except KeyError:
-            raise NotFound(f"there is no job {job_id}", reason="JOB_NOT_FOUND") from None
+        A snapshot that has ended gives the lease back. The sequence of the last event. Raises `LeaseLost`.
+        """
 
-    async def list(self, limit: int, before: str | None) -> Sequence[Job]:
-        newest_first = list(reversed(self._jobs.values()))
-        start = 0
-        if before is not None:
-            await self.get(before)
-            start = next(i for i, job in enumerate(newest_first) if job.job_id == before) + 1
-        return newest_first[start : start + limit]
+    async def events(self, key: JobKey, after_sequence: int, limit: int) -> Sequence[JobEvent]:
+        """At most `limit` events whose sequence is greater than `after_sequence`. Raises `NotFound`."""
 
-    async def append(self, job_id: str, time: datetime.datetime, happenings: Sequence[Happening]) -> None:
-        events = self._events[job_id]
-        for happening in happenings:
-            events.append(JobEvent(len(events) + 1, time, happening))
-            if isinstance(happening, JobChanged):
-                self._jobs[job_id] = happening.job
+    async def last_sequence(self, key: JobKey) -> int:
+        """The sequence of the job's last event. Raises `NotFound`."""
 
-    async def update(self, job: Job) -> None:
-        self._jobs[job.job_id] = job
+    async def request_cancel(self, key: JobKey, now: datetime.datetime) -> Job:
+        """Tells whoever runs the job to stop it; nothing for one that has ended. Raises `NotFound`.
 
-    async def events(self, job_id: str, after_sequence: int, limit: int) -> Sequence[JobEvent]:
-        await self.get(job_id)
-        return self._events[job_id][after_sequence : after_sequence + limit]
+        A PENDING job that nobody holds at `now` is ended here, with its event.
+        """
 
-    async def last_sequence(self, job_id: str) -> int:
-        await self.get(job_id)
-        return len(self._events[job_id])
+    async def delete(self, key: JobKey) -> None:
+        """Removes a job that has ended. Raises `NotFound`, and `PreconditionFailed` (JOB_NOT_ENDED)."""
 
-    def _make_room(self) -> None:
-        for job in self._jobs.values():
-            if job.state.ended:
-                del self._jobs[job.job_id], self._events[job.job_id]
-                return
-        raise Overloaded(
-            f"{len(self._jobs)} jobs are waiting or running, which is all this server keeps",
-            reason="TOO_MANY_JOBS",
-            retry_after_seconds=10.0,
-        )
+    async def delete_ended_before(self, time: datetime.datetime) -> int:
+        """Removes all jobs that ended before `time`; how many."""
+
+    async def charge(self, caller: str, day: datetime.date, samples: int, limit: int) -> bool:
+        """Counts `samples` (negative: gives back) as used on `day`, if they fit in `limit`; whether they do."""
+
+    async def close(self) -> None:
+        """Lets go of the database."""

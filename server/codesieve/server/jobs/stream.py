@@ -1,54 +1,54 @@
 """Following a job's events from any point: those that happened, then those to come.
 
 Readers pull from the store and are only woken here, so a slow reader holds up nobody and a fast one sees every event
-exactly once. Nothing is buffered for a reader.
+exactly once, whichever front end writes them. Nothing is buffered for a reader.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator
 
 from codesieve.server.errors import Draining, OutOfRange
-from codesieve.server.jobs.model import Happening, JobChanged, JobEvent
+from codesieve.server.jobs.model import JobChanged, JobEvent, JobKey
 from codesieve.server.jobs.store import JobStore
 
 _PAGE = 256
+POLL_SECONDS = 0.5
 
 
 class EventStream:
-    """The one way in and out for events."""
+    """The one way out for events."""
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._happened: dict[str, asyncio.Event] = {}
+        self._happened: dict[JobKey, asyncio.Event] = {}
         self._closed = False
 
-    async def publish(self, job_id: str, time: datetime.datetime, happenings: Sequence[Happening]) -> None:
-        """Records events and wakes who follows the job."""
-        await self._store.append(job_id, time, happenings)
-        waiting = self._happened.pop(job_id, None)
+    def wake(self, key: JobKey) -> None:
+        """Has those who follow the job look for new events."""
+        waiting = self._happened.pop(key, None)
         if waiting is not None:
             waiting.set()
 
-    async def follow(self, job_id: str, after_sequence: int) -> AsyncIterator[JobEvent]:
+    async def follow(self, key: JobKey, after_sequence: int) -> AsyncIterator[JobEvent]:
         """Events after `after_sequence`, until the one that ends the job.
 
         Raises `NotFound`, `OutOfRange`, and `Draining` when the stream is closed before the job has ended.
         """
-        last = await self._store.last_sequence(job_id)
+        last = await self._store.last_sequence(key)
         if after_sequence > last:
             raise OutOfRange(
                 f"after_sequence is {after_sequence} and the job's last event is {last}", reason="SEQUENCE_OUT_OF_RANGE"
             )
-        job = await self._store.get(job_id)
+        job = await self._store.get(key)
         if job.state.ended and after_sequence == last:
             return
         while True:
             # Asked for before reading: an event that comes in between finds somebody to wake.
-            happened = self._happened.setdefault(job_id, asyncio.Event())
-            events = await self._store.events(job_id, after_sequence, _PAGE)
+            happened = self._happened.setdefault(key, asyncio.Event())
+            events = await self._store.events(key, after_sequence, _PAGE)
             for event in events:
                 yield event
                 after_sequence = event.sequence
@@ -57,7 +57,10 @@ class EventStream:
             if not events:
                 if self._closed:
                     raise Draining
-                await happened.wait()
+                # Another front end's events wake nobody here.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await happened.wait()
 
     def close(self) -> None:
         """Sends every follower away once it has seen what there is."""

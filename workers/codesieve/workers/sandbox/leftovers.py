@@ -32,7 +32,8 @@ class Sweeper:
     async def _run(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._stopping.wait(), self._every_seconds)
+                async with asyncio.timeout(self._every_seconds):
+                    await self._stopping.wait()
             except TimeoutError:
                 pass
             else:

@@ -1,0 +1,22 @@
+"""The door: who may come in, asked before every rpc."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from codesieve.server.callers import ANYONE, Caller, Scope
+
+
+class Door(Protocol):
+    """Decides who calls and what they may."""
+
+    async def enter(self, method: str, scope: Scope, metadata: Mapping[str, str]) -> Caller:
+        """The caller of an rpc. Raises `Unauthenticated`, and `NotAllowed` where its token lacks `scope`."""
+
+
+class OpenDoor:
+    """Everybody may do everything: for a server that only this machine reaches."""
+
+    async def enter(self, method: str, scope: Scope, metadata: Mapping[str, str]) -> Caller:
+        return ANYONE

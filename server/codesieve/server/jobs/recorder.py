@@ -1,0 +1,90 @@
+"""Writes what happens to a job into the store, in batches.
+
+`emit` only puts a happening into a bounded buffer; one task writes whatever has gathered while the batch before it was
+written, so that the store is asked seldom when it is slow and at once when it isn't. While the store can't be reached the
+buffer fills, and then the job stands still until it can be. A happening is counted when it is written: the progress that a
+client sees always agrees with the events that it saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Callable
+
+from codesieve.server.errors import StoreUnavailable
+from codesieve.server.jobs.model import Happening
+from codesieve.server.jobs.record import Record
+from codesieve.server.jobs.store import Happened, JobStore, Lease
+
+log = logging.getLogger(__name__)
+
+MAX_UNWRITTEN = 2048
+MAX_BATCH = 512
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Recorder:
+    """The one writer of a leased job's record. `sequence` is that of the job's last event so far."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        lease: Lease,
+        record: Record,
+        sequence: int,
+        now: Callable[[], datetime.datetime],
+        written: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._record = record
+        self._sequence = sequence
+        self._now = now
+        self._tell = written
+        self._unwritten: list[Happened] = []
+        self._changed = asyncio.Condition()
+
+    async def emit(self, *happenings: Happening) -> None:
+        """Has happenings written soon; waits while too many are unwritten."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._unwritten) < MAX_UNWRITTEN)
+            self._unwritten += [Happened(self._now(), one) for one in happenings]
+            self._changed.notify_all()
+
+    async def flush(self) -> None:
+        """Waits until all that was emitted is written."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._unwritten)
+
+    async def write(self) -> None:
+        """Writes until it is cancelled. Raises `LeaseLost`."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._unwritten)
+                batch = self._unwritten[:MAX_BATCH]
+            for happened in batch:
+                self._record.note(happened)
+            await self._append(batch)
+            async with self._changed:
+                del self._unwritten[: len(batch)]
+                self._changed.notify_all()
+            self._tell()
+
+    async def _append(self, batch: list[Happened]) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        tried = False
+        while True:
+            try:
+                # A batch whose answer was lost may have been written: nobody else writes under this lease.
+                if not tried or await self._store.last_sequence(self._lease.key) == self._sequence:
+                    tried = True
+                    await self._store.append(self._lease, batch, self._record.progress())
+                self._sequence += len(batch)
+                return
+            except StoreUnavailable as error:
+                log.warning("job %s waits for the store: %s", self._lease.key.job_id, error.message)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,161 @@
+"""Runs one leased job to its end, or until it is stopped, from where its events leave off."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import enum
+import logging
+from collections.abc import Callable
+
+from codesieve.server.errors import ServiceError
+from codesieve.server.jobs.model import Failure, Happening, Job, JobChanged, JobContents, JobState, SampleJudged
+from codesieve.server.jobs.record import Record, resume
+from codesieve.server.jobs.recorder import Recorder
+from codesieve.server.jobs.store import JobStore, Lease
+from codesieve.server.metrics import Metrics
+from codesieve.server.models import ModelRegistry
+from codesieve.server.pipeline import Emit, Judges, Pipeline
+from codesieve.workers.types import Sample
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 5.0
+"""How long a job that is given back may take to write what it has: the server is about to stop."""
+
+
+class Stop(enum.Enum):
+    """Why a job is stopped before its end."""
+
+    CANCELLED = enum.auto()
+    """Somebody asked for it. What was finished stays, and is reported."""
+    GIVEN_BACK = enum.auto()
+    """This front end stops, or lost the lease. The job goes on elsewhere or later."""
+
+
+class JobRunner:
+    """One job, while this front end runs it."""
+
+    def __init__(
+        self,
+        job: Job,
+        lease: Lease,
+        store: JobStore,
+        models: ModelRegistry,
+        judge: Judges,
+        sandbox: str,
+        metrics: Metrics,
+        now: Callable[[], datetime.datetime],
+        written: Callable[[], None],
+    ) -> None:
+        self._job = job
+        self._lease = lease
+        self._store = store
+        self._models = models
+        self._judge = judge
+        self._sandbox = sandbox
+        self._metrics = metrics
+        self._now = now
+        self._written = written
+        self._stop: Stop | None = None
+        self._walking: asyncio.Task[None] | None = None
+
+    def stop(self, why: Stop) -> None:
+        """Stops the job; `run` returns soon after. The first reason counts."""
+        if self._stop is None:
+            self._stop = why
+            if self._walking is not None:
+                self._walking.cancel()
+
+    async def run(self) -> None:
+        """Until the job has ended, is stopped, or is another front end's. Raises `StoreUnavailable` before it began."""
+        contents = await self._store.contents(self._job.key)
+        resumed = await resume(self._store, self._job)
+        recorder = Recorder(
+            self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
+        )
+        writing = asyncio.create_task(recorder.write())
+        going = asyncio.create_task(self._go(contents, resumed.record, resumed.unjudged, recorder))
+        try:
+            await asyncio.wait((writing, going), return_when=asyncio.FIRST_COMPLETED)
+            if writing.done():  # it never ends by itself: the lease is lost
+                self.stop(Stop.GIVEN_BACK)
+                log.warning("job %s: %s", self._job.job_id, writing.exception())
+            else:
+                await going
+        finally:
+            for task in (going, writing):
+                task.cancel()
+            await asyncio.gather(going, writing, return_exceptions=True)
+            if self._stop is Stop.GIVEN_BACK:
+                await self._store.release(self._lease)
+
+    async def _go(
+        self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], recorder: Recorder
+    ) -> None:
+        async def emit(happening: Happening) -> None:
+            if isinstance(happening, SampleJudged):
+                self._metrics.sample_ended(happening.outcome)
+            await recorder.emit(happening)
+
+        if self._job.state is JobState.PENDING and self._stop is None:
+            self._job = await self._move(recorder, self._job, JobState.RUNNING)
+        state, failure = await self._walk(contents, record, unjudged, emit)
+        if self._stop is Stop.GIVEN_BACK:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await recorder.flush()
+            return
+        await recorder.flush()
+        if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == len(record.judged):
+            state = JobState.FAILED
+            failure = Failure("NOTHING_JUDGED", f"no sample could be judged; the last reason: {record.last_trouble}")
+        report = None
+        if self._job.state is not JobState.PENDING:
+            # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
+            report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
+        ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
+        await self._move(recorder, ended, state)
+        await recorder.flush()
+
+    async def _walk(
+        self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], emit: Emit
+    ) -> tuple[JobState, Failure | None]:
+        """Has the samples made and judged; how that ended."""
+        if self._stop is not None:
+            return JobState.CANCELLED, None
+        spec = self._job.spec
+        try:
+            pool = self._models.pool(spec.generation.model) if spec.generation else None
+            pipeline = Pipeline(self._job, contents, pool, self._judge, emit)
+            self._walking = asyncio.create_task(pipeline.run(record.judged, unjudged))
+            async with asyncio.timeout(self._seconds_left()):
+                await self._walking
+        except asyncio.CancelledError:
+            if self._stop is None:  # not the walk's but this task's own
+                raise
+            return JobState.CANCELLED, None
+        except TimeoutError:
+            text = f"it had not ended {spec.timeout_seconds:g} s after it was made"
+            return JobState.FAILED, Failure("DEADLINE_EXCEEDED", text)
+        except ServiceError as error:
+            return JobState.FAILED, Failure(error.reason, error.message)
+        except Exception as error:
+            log.exception("job %s failed", self._job.job_id)
+            return JobState.FAILED, Failure("INTERNAL", f"{type(error).__name__}: {error}")
+        return JobState.SUCCEEDED, None
+
+    def _seconds_left(self) -> float | None:
+        timeout = self._job.spec.timeout_seconds
+        if timeout is None:
+            return None
+        return max(0.0, timeout - (self._now() - self._job.create_time).total_seconds())
+
+    async def _move(self, recorder: Recorder, job: Job, state: JobState) -> Job:
+        moved = job.moved(state, self._now())
+        await recorder.emit(JobChanged(moved))
+        self._metrics.job_moved(job.state, state)
+        log.info("job %s is %s", job.job_id, state)
+        return moved

@@ -1,0 +1,1 @@
+"""The servicers: thin, one module for each service."""
