@@ -17,8 +17,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry, generate_latest
 
 from codesieve.server import datasets
+from codesieve.server.door import OpenDoor
 from codesieve.server.factories import generation_worker, sandbox_worker
 from codesieve.server.front import SERVICES, FrontEnd
+from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
@@ -55,7 +57,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     )
     models = ModelRegistry(lambda name, source: Pool("generation", lambda: generation_worker(source), 1))
     await judge.start()
-    front = FrontEnd(judge, "namespaces", models, metrics)
+    front = FrontEnd(judge, "namespaces", models, metrics, MemoryStore(), OpenDoor())
     port = await front.start("127.0.0.1:0")
     house = House(f"127.0.0.1:{port}", front, registry)
     try:

@@ -34,7 +34,9 @@ from codesieve.client import (
 )
 from codesieve.client.cli import app
 from codesieve.server.cache import CachingJudge
+from codesieve.server.door import OpenDoor
 from codesieve.server.front import FrontEnd
+from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.sharing import Share
@@ -73,7 +75,7 @@ async def house() -> AsyncIterator[tuple[str, KeepingJudge]]:
     judge = KeepingJudge()
     models = ModelRegistry(lambda name, source: pytest.fail("no model is loaded here"))
     cached = CachingJudge(judge, 2**20, lambda: None)
-    front = FrontEnd(cached, "none", models, Metrics(CollectorRegistry()))
+    front = FrontEnd(cached, "none", models, Metrics(CollectorRegistry()), MemoryStore(), OpenDoor())
     port = await front.start("127.0.0.1:0")
     try:
         yield f"127.0.0.1:{port}", judge

@@ -24,9 +24,11 @@ import click
 from prometheus_client import CollectorRegistry, start_http_server
 
 from codesieve.server.cache import CachingJudge
+from codesieve.server.door import OpenDoor
 from codesieve.server.errors import ServiceError
 from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
+from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.options import Options, address, fail_on_unknown, runtime_directory
@@ -117,7 +119,7 @@ async def serve(options: Options, announce: Callable[[dict[str, object]], None])
         judge, sandbox, models = await starting
         metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
-        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics)
+        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, MemoryStore(), OpenDoor())
         try:
             port = await front.start(options.listen)
         except OSError as error:

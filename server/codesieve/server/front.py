@@ -14,9 +14,9 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from codesieve.server.door import OpenDoor
+from codesieve.server.door import Door
 from codesieve.server.jobs.manager import JobManager
-from codesieve.server.jobs.memory import MemoryStore
+from codesieve.server.jobs.store import JobStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Judges
@@ -28,7 +28,6 @@ from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
-MAX_JOBS_KEPT = 256
 CLOSE_SECONDS = 2.0
 
 SERVICES = tuple(
@@ -38,12 +37,13 @@ SERVICES = tuple(
 
 
 class FrontEnd:
-    """The services over what judges and the models."""
+    """The services over what judges, the models and the store of jobs; `door` says who comes in."""
 
-    def __init__(self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics) -> None:
-        door = OpenDoor()
+    def __init__(
+        self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics, store: JobStore, door: Door
+    ) -> None:
         self._jobs = JobManager(
-            MemoryStore(MAX_JOBS_KEPT),
+            store,
             uuid.uuid4().hex,
             models,
             judge,

@@ -14,6 +14,7 @@ from codesieve.server.jobs.model import Job, JobChanged, JobContents, JobEvent, 
 from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost
 from codesieve.server.sharing import Priority
 
+MAX_JOBS = 256
 RETRY_SECONDS = 10.0
 
 
@@ -41,7 +42,7 @@ class _Row:
 class MemoryStore:
     """A `JobStore` for one front end without a database."""
 
-    def __init__(self, max_jobs: int) -> None:
+    def __init__(self, max_jobs: int = MAX_JOBS) -> None:
         self._max_jobs = max_jobs
         self._rows: dict[JobKey, _Row] = {}  # in order of creation
         self._used: dict[tuple[str, datetime.date], int] = {}
