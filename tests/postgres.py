@@ -131,7 +131,7 @@ class Postgres:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._home, **self._user
             )
-        ready = [self._binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready: list[str | Path] = [self._binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port)]
         until = time.monotonic() + START_SECONDS
         while subprocess.run(ready, check=False, capture_output=True).returncode != 0:
             assert self._process.poll() is None, self.log
