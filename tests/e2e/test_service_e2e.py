@@ -51,6 +51,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     announcement = tmp_path / "announcement"
     command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
     command += ["--sandbox", "namespaces", "--announce", str(announcement), "--exit-with-parent"]
+    command += ["--store", str(tmp_path / "jobs.db")]
     with (tmp_path / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     started: set[int] = set()

@@ -42,9 +42,6 @@ TRANSACTION_SECONDS = 30.0
 _BUSY_SECONDS = 5.0
 _CONNECTIONS = 8
 
-_PARAMETERS = ("host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs")
-"""What may stand behind a PostgreSQL URL's question mark. They mean what they mean to psql."""
-
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _NAMESPACE = 0x636F6465
 """Of our advisory locks on PostgreSQL: "code"."""
@@ -185,11 +182,6 @@ async def open_postgresql(url: str) -> Database:
     import asyncpg
 
     parts = urllib.parse.urlsplit(url)
-    unknown = [name for name, _ in urllib.parse.parse_qsl(parts.query, True) if name not in _PARAMETERS]
-    if unknown:
-        raise ValueError(f"--store: PostgreSQL has no parameter {unknown[0]!r} here; it has {', '.join(_PARAMETERS)}")
-    if not parts.path.strip("/"):
-        raise ValueError("--store: the URL names no database; it must be postgresql://USER:PASSWORD@HOST/DATABASE")
 
     async def connect() -> Any:
         return await asyncpg.connect(
