@@ -6,14 +6,15 @@ Which workers stand behind it is the caller's business: Ray actors in ``__main__
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import uuid
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from codesieve.server.door import Door
 from codesieve.server.intake import Intake, handler
@@ -21,6 +22,7 @@ from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.store import JobStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
+from codesieve.server.open_services import OpenServices
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import Quotas
 from codesieve.server.services.jobs import JobService
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 CLOSE_SECONDS = 2.0
+HEALTH_SECONDS = 1.0
 MAX_RPCS = 4096
 """At a time, streams among them; gRPC refuses more with RESOURCE_EXHAUSTED."""
 
@@ -52,8 +55,8 @@ class FrontEnd:
     def __init__(
         self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics, store: JobStore, door: Door
     ) -> None:
-        quotas = Quotas(door.quota_of)
-        self.intake = Intake()
+        self._quotas = quotas = Quotas(door.quota_of)
+        self._intake = Intake()
         self._jobs = JobManager(
             store,
             uuid.uuid4().hex,
@@ -74,13 +77,18 @@ class FrontEnd:
             maximum_concurrent_rpcs=MAX_RPCS,
         )
         self._health = health.aio.HealthServicer()
-        servicers = (JobService(self._jobs, models, metrics, door), self._judging, ModelService(models, metrics, door))
+        self._watching = JobService(self._jobs, models, metrics, door)
+        servicers = (self._watching, self._judging, ModelService(models, metrics, door))
         self._server.add_generic_rpc_handlers(
-            [handler(servicer, each, self.intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
+            [handler(servicer, each, self._intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
         )
-        # Open to all: a load balancer has no token, and the protos that reflection tells are public.
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
+        self._open = OpenServices(self._intake)
+        names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        standard = (
+            (self._health, health_pb2.DESCRIPTOR.services_by_name["Health"]),
+            (reflection.aio.ReflectionServicer(names), reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]),
+        )
+        self._server.add_generic_rpc_handlers([self._open.handler(servicer, each) for servicer, each in standard])
 
     async def start(self, listen: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Listens and serves, by TLS with `credentials`; the port. Raises OSError where it can't listen."""
@@ -97,9 +105,22 @@ class FrontEnd:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return port
 
+    def held(self) -> dict[str, int]:
+        """What calls and jobs hold now, by what it is; all 0 while nothing goes on."""
+        return {
+            "bytes": self._intake.held_bytes,
+            "places to receive": self._intake.receiving,
+            "Judge streams": self._judging.streams.open,
+            "open streams": self._open.streams.open,
+            "WatchJob streams": self._watching.watchers.open,
+            "samples in flight": self._quotas.taken,
+        }
+
     async def stop(self, drain_seconds: float, hurry: asyncio.Event) -> None:
         """Takes nothing new, lets running jobs end within `drain_seconds` or until `hurry` is set, and closes."""
-        await self._health.enter_graceful_shutdown()
+        with contextlib.suppress(TimeoutError):  # a watcher that takes no answer holds it up
+            async with asyncio.timeout(HEALTH_SECONDS):
+                await self._health.enter_graceful_shutdown()
         self._judging.drain()
         draining = asyncio.create_task(self._jobs.drain(drain_seconds))
         hurrying = asyncio.create_task(hurry.wait())

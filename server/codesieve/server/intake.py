@@ -44,6 +44,8 @@ class Intake:
         self._max_held_bytes = max_held_bytes
         self.held_bytes = 0
         """Of the messages of calls under way."""
+        self.receiving = 0
+        """Large messages that are being received."""
 
     def hold(self, count: int) -> None:
         """Counts received bytes. Raises `Overloaded` where they are too many beside those of others."""
@@ -65,9 +67,11 @@ class Intake:
             raise Overloaded(
                 "too many large requests are being received", reason="TOO_MANY_BYTES", retry_after_seconds=RETRY_SECONDS
             ) from None
+        self.receiving += 1
         try:
             yield
         finally:
+            self.receiving -= 1
             self._places.release()
 
 
@@ -124,8 +128,15 @@ class Incoming:
 
 
 def handler(servicer: object, service: ServiceDescriptor, intake: Intake) -> grpc.GenericRpcHandler:
-    """What gRPC calls for a service whose methods are those of `servicer`, each under `interceptors.rpc`."""
-    methods = {method.name: _method(getattr(servicer, method.name), method, intake) for method in service.methods}
+    """What gRPC calls for a service whose methods are those of `servicer`, each under `interceptors.rpc`.
+
+    gRPC says of those that it lacks that they are unimplemented.
+    """
+    methods = {
+        method.name: _method(getattr(servicer, method.name), method, intake)
+        for method in service.methods
+        if hasattr(servicer, method.name)
+    }
     return grpc.method_handlers_generic_handler(service.full_name, methods)
 
 

@@ -83,6 +83,11 @@ class Quotas:
         self.of = quota_of
         self._in_flight: dict[str, InFlight] = {}  # by names, of which a tokens file has few
 
+    @property
+    def taken(self) -> int:
+        """All callers' samples in flight."""
+        return sum(each.taken for each in self._in_flight.values())
+
     def in_flight(self, caller: str) -> InFlight:
         """The caller's places, the same ones each time."""
         there = self._in_flight.get(caller)

@@ -27,7 +27,7 @@ class JobService(job_pb2_grpc.JobServiceServicer):
     def __init__(self, jobs: JobManager, models: ModelRegistry, metrics: Metrics, door: Door) -> None:
         self._jobs = jobs
         self._models = models
-        self._watchers = Limit(MAX_WATCHERS, "WatchJob streams")
+        self.watchers = Limit(MAX_WATCHERS, "WatchJob streams")
         self.metrics = metrics
         self.door = door
 
@@ -67,7 +67,7 @@ class JobService(job_pb2_grpc.JobServiceServicer):
         key = _key(call, request.name)
         if request.after_sequence < 0:
             raise InvalidRequest([Violation("after_sequence", f"must be at least 0, not {request.after_sequence}")])
-        with self._watchers.entered(call.caller.name):
+        with self.watchers.entered(call.caller.name):
             async for event in self._jobs.watch(key, request.after_sequence):
                 yield answers.event(event)
 

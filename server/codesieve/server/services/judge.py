@@ -48,7 +48,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
         self._charge = charge
         self._now = now
         self._draining = False
-        self._streams = Limit(MAX_STREAMS, "Judge streams")
+        self.streams = Limit(MAX_STREAMS, "Judge streams")
         self.metrics = metrics
         self.door = door
 
@@ -70,7 +70,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
                 reason="IN_FLIGHT_QUOTA",
                 retry_after_seconds=RETRY_SECONDS,
             )
-        with self._streams.entered(caller):
+        with self.streams.entered(caller):
             name = f"judge/{uuid.uuid4().hex}"  # no job's id has a slash
             first = await anext(request_iterator)
             setup = requests.judge_setup(first)
