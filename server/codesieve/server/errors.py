@@ -10,6 +10,7 @@
     ├── OutOfRange            OUT_OF_RANGE
     ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
     ├── Draining              UNAVAILABLE
+    ├── SlowRequest           UNAVAILABLE
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
@@ -51,11 +52,19 @@ class InvalidRequest(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """Nobody knows who calls."""
+    """Nobody knows who calls, or `caller` has been away too long."""
+
+    def __init__(self, message: str, *, reason: str, caller: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.caller = caller
 
 
 class NotAllowed(ServiceError):
     """The caller may not do this."""
+
+    def __init__(self, message: str, *, reason: str, caller: str) -> None:
+        super().__init__(message, reason=reason)
+        self.caller = caller
 
 
 class NotFound(ServiceError):
@@ -88,6 +97,13 @@ class Draining(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is draining; try again on another one or later", reason="DRAINING")
+
+
+class SlowRequest(ServiceError):
+    """A call's message took too long to come."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the request didn't arrive within {seconds:g} s", reason="SLOW_REQUEST")
 
 
 class StoreUnavailable(ServiceError):

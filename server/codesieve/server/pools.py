@@ -179,7 +179,7 @@ class Pool(Generic[WorkT, ResultT]):
                 if piece is None or piece.answer.done():
                     continue  # it was cancelled here while it finished there
                 if isinstance(result, WorkFailed) and result.retryable and piece.attempts < MAX_ATTEMPTS:
-                    log.info("%s: %s is tried again: %s", self.name, result.work_id, result.message)
+                    log.info("%s: %s is tried again: %s", self.name, result.work_id, result.reason)
                     self._waiting.push(piece, piece.share)
                 else:
                     self._answer(piece, result)

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from codesieve.server.callers import Caller, Scope
+from codesieve.server.door import OpenDoor
 from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, Overloaded, PreconditionFailed
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.memory import MemoryStore
@@ -37,6 +38,7 @@ from codesieve.server.jobs.stream import EventStream
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
+from codesieve.server.quotas import Quotas
 from codesieve.workers.types import (
     FunctionTests,
     Generated,
@@ -121,6 +123,7 @@ class House:
             self.judge,
             "local",
             Metrics(self.registry),
+            Quotas(OpenDoor().quota_of),
             now=lambda: datetime.datetime.now(datetime.UTC),
         )
 

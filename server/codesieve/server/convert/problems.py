@@ -64,8 +64,8 @@ def _problems(messages: Sequence[types_pb2.Problem], path: str, found: Violation
     for i, message in enumerate(messages):
         here = f"{path}[{i}]"
         name = message.problem_id
-        if not 1 <= len(name) <= 256:
-            found.add(f"{here}.problem_id", "must be 1 to 256 characters")
+        if not 1 <= len(name) <= 256 or not name.isprintable():  # it stands in logs, in one line
+            found.add(f"{here}.problem_id", "must be 1 to 256 printable characters")
         elif name in seen:
             found.add(f"{here}.problem_id", f"{name!r} is used twice")
         seen.add(name)

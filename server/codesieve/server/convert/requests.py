@@ -13,7 +13,7 @@ import dataclasses
 import math
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -30,6 +30,11 @@ from codesieve.workers.types import FinishReason, Limits, Problem, Sample
 MAX_SAMPLES = 5_000_000
 MAX_TEMPERATURE = 100.0
 MAX_TOKENS = 131_072
+MAX_TEMPERATURES = 100
+MAX_STOP = 64
+MAX_STOP_CHARACTERS = 1000
+MAX_KS = 100
+MAX_ITEM_ID = 1024
 
 MAX_TIMEOUT_SECONDS = 366 * 86_400.0
 JOB_ID_FORM = "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter"
@@ -70,7 +75,9 @@ def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tupl
     else:
         found.add("job.samples", "must be set: generation, or recorded samples")
         fewest = most = 0
-    for i, k in enumerate(job.k):
+    if len(job.k) > MAX_KS:
+        found.add("job.k", f"must hold at most {MAX_KS}, not {len(job.k)}")
+    for i, k in enumerate(job.k[:MAX_KS]):
         if k < 1:
             found.add(f"job.k[{i}]", f"must be at least 1, not {k}")
         elif k > most > 0:
@@ -132,7 +139,7 @@ def judge_setup(request: judge_pb2.JudgeRequest) -> JudgeSetup:
 
 
 def judge_item(
-    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], seen: set[str]
+    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], unanswered: Collection[str]
 ) -> tuple[str, Problem, bytes]:
     """Id, problem and completion of a Judge stream's item; `number` counts from 0 and names it in errors."""
     found = Violations()
@@ -141,12 +148,12 @@ def judge_item(
     if request.WhichOneof("request") != "item":
         found.add(here, "must be an item; setup comes once, at the beginning")
         found.check()
-    if not item.id:
-        found.add(f"{here}.id", "must be set")
-    elif item.id in seen:
-        found.add(f"{here}.id", f"{item.id!r} was used before in this stream")
+    if not 1 <= len(item.id) <= MAX_ITEM_ID:
+        found.add(f"{here}.id", f"must be 1 to {MAX_ITEM_ID} characters")
+    elif item.id in unanswered:
+        found.add(f"{here}.id", f"{item.id!r} is the id of another item that isn't answered yet")
     if item.problem_id not in problems:
-        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id!r} in setup.problems")
+        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id[:80]!r} in setup.problems")
     _completion(item.HasField("completion"), item.completion, f"{here}.completion", found)
     found.check()
     return item.id, problems[item.problem_id], item.completion
@@ -209,8 +216,10 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
     here = "job.generation"
     if not message.temperatures:
         found.add(f"{here}.temperatures", "must hold at least one")
+    elif len(message.temperatures) > MAX_TEMPERATURES:
+        found.add(f"{here}.temperatures", f"must hold at most {MAX_TEMPERATURES}, not {len(message.temperatures)}")
     seen: set[str] = set()
-    for i, temperature in enumerate(message.temperatures):
+    for i, temperature in enumerate(message.temperatures[:MAX_TEMPERATURES]):
         if not 0 <= temperature <= MAX_TEMPERATURE:  # false for NaN as well
             found.add(f"{here}.temperatures[{i}]", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
         if f"{temperature:g}" in seen:
@@ -223,9 +232,11 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         found.add(f"{here}.top_p", f"must be greater than 0 and at most 1, not {top_p:g}")
     if not 0 <= message.max_tokens <= MAX_TOKENS:
         found.add(f"{here}.max_tokens", f"must be between 0 and {MAX_TOKENS}, not {message.max_tokens}")
-    for i, stop in enumerate(message.stop):
-        if not stop:
-            found.add(f"{here}.stop[{i}]", "must not be empty")
+    if len(message.stop) > MAX_STOP:
+        found.add(f"{here}.stop", f"must hold at most {MAX_STOP}, not {len(message.stop)}")
+    for i, stop in enumerate(message.stop[:MAX_STOP]):
+        if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
+            found.add(f"{here}.stop[{i}]", f"must be 1 to {MAX_STOP_CHARACTERS} characters")
     return GenerationSpec(
         model=message.model.removeprefix("models/"),
         temperatures=tuple(message.temperatures),
@@ -243,6 +254,9 @@ def _recorded(
     path = "job.recorded.samples"
     if not messages:
         found.add(path, "must hold at least one sample")
+    elif len(messages) > MAX_SAMPLES:
+        found.add(path, f"must hold at most {MAX_SAMPLES} samples, not {len(messages)}")
+        return ()
     known = {problem.problem_id for problem in problems}
     counts: collections.Counter[tuple[str, float | None]] = collections.Counter()
     samples = []

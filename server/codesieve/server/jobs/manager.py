@@ -33,6 +33,8 @@ from codesieve.server.jobs.stream import EventStream
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Judges
+from codesieve.server.quotas import Quotas
+from codesieve.workers.faults import outline
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class JobManager:
         judge: Judges,
         sandbox: str,
         metrics: Metrics,
+        quotas: Quotas,
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._store = store
@@ -65,6 +68,7 @@ class JobManager:
         self._judge = judge
         self._sandbox = sandbox
         self._metrics = metrics
+        self._quotas = quotas
         self._now = now
         self._runners: dict[JobKey, JobRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,8 +154,8 @@ class JobManager:
                 await self._beat()
             except StoreUnavailable as error:
                 log.warning("%s", error.message)
-            except Exception:
-                log.exception("a heartbeat failed")  # the next one must come all the same
+            except Exception as error:  # noqa: BLE001 - the next one must come all the same
+                log.error("a heartbeat failed: %s", outline(error))
             self._look.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_SECONDS):  # not wait_for, which may swallow a cancellation
@@ -179,6 +183,7 @@ class JobManager:
             self._judge,
             self._sandbox,
             self._metrics,
+            self._quotas,
             self._now,
             written=lambda: self._stream.wake(job.key),
         )
@@ -190,10 +195,11 @@ class JobManager:
     async def _guard(self, job: Job, lease: Lease, runner: JobRunner) -> None:
         try:
             await runner.run()
-        except Exception as error:
+        except StoreUnavailable as error:
             # Its record can't be read or written now: its lease runs out, and it is tried again.
-            level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR
-            log.log(level, "job %s stands still: %s", job.job_id, error, exc_info=level == logging.ERROR)
+            log.warning("job %s stands still: %s", job.job_id, error)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.error("job %s stands still: %s", job.job_id, outline(error))
         finally:
             if self._runners.get(job.key) is runner:
                 del self._runners[job.key]

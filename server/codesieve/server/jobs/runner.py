@@ -18,6 +18,8 @@ from codesieve.server.jobs.store import JobStore, Lease
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Emit, Judges, Pipeline
+from codesieve.server.quotas import Quotas
+from codesieve.workers.faults import outline
 from codesieve.workers.types import Sample
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class JobRunner:
         judge: Judges,
         sandbox: str,
         metrics: Metrics,
+        quotas: Quotas,
         now: Callable[[], datetime.datetime],
         written: Callable[[], None],
     ) -> None:
@@ -57,6 +60,7 @@ class JobRunner:
         self._judge = judge
         self._sandbox = sandbox
         self._metrics = metrics
+        self._quotas = quotas
         self._now = now
         self._written = written
         self._stop: Stop | None = None
@@ -129,7 +133,7 @@ class JobRunner:
         spec = self._job.spec
         try:
             pool = self._models.pool(spec.generation.model) if spec.generation else None
-            pipeline = Pipeline(self._job, contents, pool, self._judge, emit)
+            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas)
             self._walking = asyncio.create_task(pipeline.run(record.judged, unjudged))
             async with asyncio.timeout(self._seconds_left()):
                 await self._walking
@@ -142,8 +146,8 @@ class JobRunner:
             return JobState.FAILED, Failure("DEADLINE_EXCEEDED", text)
         except ServiceError as error:
             return JobState.FAILED, Failure(error.reason, error.message)
-        except Exception as error:
-            log.exception("job %s failed", self._job.job_id)
+        except Exception as error:  # noqa: BLE001 - the job tells it, and it is logged
+            log.error("job %s failed: %s", self._job.job_id, outline(error))
             return JobState.FAILED, Failure("INTERNAL", f"{type(error).__name__}: {error}")
         return JobState.SUCCEEDED, None
 
