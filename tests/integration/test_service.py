@@ -126,6 +126,32 @@ async def test_a_job_of_recorded_samples(house: House) -> None:
     assert details(refused.value)["ErrorInfo"].reason == "JOB_EXISTS"
 
 
+async def test_a_job_that_is_uploaded_is_the_job_of_one_message(house: House) -> None:
+    whole = recorded(RIGHT, WRONG, BROKEN, job_id="mine")
+    head = job_pb2.UploadJobRequest(create=whole)
+    del head.create.job.recorded.samples[:]
+    pieces = [
+        head,
+        *(
+            job_pb2.UploadJobRequest(samples=job_pb2.RecordedSamples(samples=[sample]))
+            for sample in whole.job.recorded.samples
+        ),
+    ]
+    job = await house.jobs.UploadJob(iter(pieces))
+    assert job.name == "jobs/mine"
+    assert (await house.jobs.CreateJob(whole)).create_time == job.create_time
+    ended = (await watch(house, job.name))[-1].job
+    assert dict(ended.progress.verdicts) == {"PASSED": 1, "FAILED": 1, "SYNTAX_ERROR": 1}
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.UploadJob(iter(pieces[:3]))
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    pieces[-1].samples.samples[0].problem_id = "other"
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.UploadJob(iter(pieces))
+    (wrong,) = details(refused.value)["BadRequest"].field_violations
+    assert wrong.field == "job.recorded.samples[2].problem_id"
+
+
 async def test_a_job_generated_by_the_replay_engine(house: House, tmp_path: Path) -> None:
     problem = datasets.load("humaneval")[0]
     lines = [

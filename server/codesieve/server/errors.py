@@ -9,6 +9,7 @@
     ├── PreconditionFailed    FAILED_PRECONDITION
     ├── OutOfRange            OUT_OF_RANGE
     ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
+    ├── TooSlow               DEADLINE_EXCEEDED: the client left the server waiting
     ├── Draining              UNAVAILABLE
     ├── SlowRequest           UNAVAILABLE
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
@@ -90,6 +91,10 @@ class Overloaded(ServiceError):
         """`retry_after_seconds` is None where coming back doesn't help."""
         super().__init__(message, reason=reason)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooSlow(ServiceError):
+    """The client left the server waiting, and something of the server's with it."""
 
 
 class Draining(ServiceError):
