@@ -13,7 +13,7 @@ from codesieve.server.errors import Draining, InvalidRequest
 from codesieve.server.interceptors import Call, rpc
 from codesieve.server.metrics import Metrics
 from codesieve.server.pipeline import Judges
-from codesieve.server.sharing import Share
+from codesieve.server.sharing import Priority, Share
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
 from codesieve.workers.types import Program
 
@@ -44,6 +44,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
         first = await anext(request_iterator, None)
         setup = requests.judge_setup(first or judge_pb2.JudgeRequest())
         share = Share(call.caller.name, stream, call.caller.quota.weight, setup.priority)
+        urgent = setup.priority is Priority.INTERACTIVE
 
         answered: asyncio.Queue[judge_pb2.JudgeResponse] = asyncio.Queue()
         room = asyncio.Semaphore(MAX_UNANSWERED)
@@ -66,7 +67,8 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
                     await room.acquire()
                     work_id = f"{stream}/{len(seen)}"
                     seen.add(item_id)
-                    judging.create_task(judge(item_id, Program(work_id, problem, completion, setup.limits, stream)))
+                    program = Program(work_id, problem, completion, setup.limits, stream, urgent)
+                    judging.create_task(judge(item_id, program))
             if trouble is not None:
                 raise trouble
 
