@@ -46,7 +46,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def _served(directory: Path, options: tuple[str, ...]) -> Iterator[Server]:
     announcement, log = directory / "announcement", directory / "server.log"
     command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
-    command += ["--announce", str(announcement), "--exit-with-parent", *options]
+    command += ["--store", str(directory / "jobs.db"), "--announce", str(announcement), "--exit-with-parent", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     started: set[int] = set()

@@ -93,6 +93,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     replay = write(home / "replay.jsonl", SAMPLES[:2])
     command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--exit-with-parent"]
     command += ["--sandbox", "namespaces", "--announce", str(home / "announce.json"), "--model", f"replay:{replay}"]
+    command += ["--store", str(home / "jobs.db")]
     with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         announced = wait_for(home, "announce.json", process)
         yield json.loads(announced.read_text())["listen"]

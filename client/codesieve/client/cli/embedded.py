@@ -68,7 +68,7 @@ class EmbeddedServer:
         self._directory = Path(tempfile.mkdtemp(prefix="codesieve-"))
         command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--exit-with-parent"]
         # Its jobs are this command's, which has ended when the server is told to stop.
-        command += ["--drain-seconds", "0", "--announce", str(self._announcement), *self._options]
+        command += ["--store", "memory", "--drain-seconds", "0", "--announce", str(self._announcement), *self._options]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
