@@ -17,7 +17,7 @@ from codesieve.server.interceptors import Call, rpc
 from codesieve.server.metrics import Metrics
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import RETRY_SECONDS, DayAccount, InFlight, Limit, Quotas
-from codesieve.server.sharing import Share
+from codesieve.server.sharing import Priority, Share
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
 from codesieve.workers.types import Program
 
@@ -108,6 +108,7 @@ class _Stream:
         self._judge = judge
         self._in_flight = in_flight
         self._account = account
+        self._urgent = share.priority is Priority.INTERACTIVE
         self._unanswered: dict[str, int] = {}
         """Items by their ids: the bytes that they hold."""
         self._bytes = 0
@@ -134,7 +135,8 @@ class _Stream:
                     await self._in_flight.take()
                     self._unanswered[item_id] = len(completion)
                     self._bytes += len(completion)
-                    program = Program(f"{self._name}/{number}", problem, completion, self._setup.limits, self._name)
+                    work_id = f"{self._name}/{number}"
+                    program = Program(work_id, problem, completion, self._setup.limits, self._name, self._urgent)
                     # Also of a task that is cancelled before its first step, which runs no line of its own.
                     task = judging.create_task(self._judge_one(item_id, program))
                     task.add_done_callback(lambda _: self._in_flight.give_back())
