@@ -72,12 +72,12 @@ async def leased(store: JobStore, job_id: str = "j", **how: object) -> tuple[Job
 async def running(store: JobStore, job_id: str = "j") -> tuple[Job, Lease]:
     job, lease = await leased(store, job_id)
     moved = job.moved(JobState.RUNNING, NOW)
-    await store.append(lease, happened(JobChanged(moved)), moved.progress)
+    await store.append(lease, 1, happened(JobChanged(moved)), moved.progress)
     return moved, lease
 
 
 async def ended(store: JobStore, job_id: str = "j", when: datetime.datetime = NOW) -> Job:
     job, lease = await running(store, job_id)
     moved = job.moved(JobState.SUCCEEDED, when)
-    await store.append(lease, happened(JobChanged(moved)), moved.progress)
+    await store.append(lease, 2, happened(JobChanged(moved)), moved.progress)
     return moved

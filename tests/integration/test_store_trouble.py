@@ -18,6 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.postgres import PASSWORD, Postgres, Stop
 from tests.store_jobs import ANY, NOW, a_job, at, ended, happened, judged, running, sample
@@ -65,14 +66,14 @@ async def test_postgresql_goes_away_and_comes_back(postgres: Postgres, on_postgr
     postgres.kill() if how is None else postgres.stop(how)
     for _ in range(12):  # more than there are connections in the pool
         with pytest.raises(StoreUnavailable) as refused:
-            await on_postgres.append(lease, happened(SampleGenerated(sample(0))), Progress(1, 1))
+            await on_postgres.append(lease, 2, happened(SampleGenerated(sample(0))), Progress(1, 1))
         assert refused.value.message.startswith("the server can't reach its store: PostgreSQL 127.0.0.1:")
         assert len(refused.value.message) < 200
         assert "\n" not in refused.value.message
         assert not SECRET.search(refused.value.message)
     postgres.start()
     await until_it_answers(on_postgres, job.key)
-    assert await on_postgres.append(lease, happened(SampleGenerated(sample(0))), Progress(1, 1)) == 3
+    await on_postgres.append(lease, 2, happened(SampleGenerated(sample(0))), Progress(1, 1))
 
 
 @pytest.mark.postgres
@@ -96,11 +97,11 @@ async def test_a_postgresql_that_hangs_is_not_waited_for_for_ever(
         os.kill(pid, signal.SIGSTOP)
     try:
         async with asyncio.timeout(60):
-            for call in (on_postgres.get(job.key), on_postgres.renew("front", NOW, at(10))):
+            for call in (on_postgres.get(job.key), on_postgres.renew("front", [job.key], at(10))):
                 with pytest.raises(StoreUnavailable, match="did not answer in time"):
                     await call
             with pytest.raises(StoreUnavailable):
-                await on_postgres.append(lease, happened(judged(0)), Progress(1, 1))
+                await on_postgres.append(lease, 2, happened(judged(0)), Progress(1, 1))
     finally:
         for pid in family:
             os.kill(pid, signal.SIGCONT)
@@ -206,10 +207,10 @@ async def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 async def test_no_sample_is_recorded_twice_whatever_goes_wrong(tmp_path: Path) -> None:
     async with opened(tmp_path / "jobs.db") as store:
         job, lease = await running(store)
-        for happening in (SampleGenerated(sample(0)), judged(0)):
-            await store.append(lease, happened(happening), Progress(1, 1))
-            with pytest.raises(Exception, match="UNIQUE constraint failed"):
-                await store.append(lease, happened(happening), Progress(1, 1))
+        for after, happening in ((2, SampleGenerated(sample(0))), (3, judged(0))):
+            await store.append(lease, after, happened(happening), Progress(1, 1))
+            with pytest.raises(IntegrityError, match="UNIQUE constraint failed"):
+                await store.append(lease, after + 1, happened(happening), Progress(1, 1))
         assert await store.last_sequence(job.key) == 4
 
 
@@ -269,7 +270,7 @@ async def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
         async def write() -> None:
             nonlocal sequence
             one = happened(SampleGenerated(sample(sequence, os.urandom(20_000))))
-            assert await store.append(lease, one, Progress(99, sequence - 1)) == sequence + 1
+            await store.append(lease, sequence, one, Progress(99, sequence - 1))
             sequence += 1
 
         async def fill() -> None:
@@ -296,10 +297,9 @@ async def main():
     store = await open_store(sys.argv[1])
     job, lease = await running(store)
     for i in range(0, 10**6, 7):
-        last = await store.append(
-            lease, happened(*(SampleGenerated(sample(i + j)) for j in range(7))), Progress(10**6, i + 7)
-        )
-        print(last, flush=True)
+        batch = happened(*(SampleGenerated(sample(i + j)) for j in range(7)))
+        await store.append(lease, 2 + i, batch, Progress(10**6, i + 7))
+        print(2 + i + 7, flush=True)
 
 asyncio.run(main())
 """

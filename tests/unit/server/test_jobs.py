@@ -373,7 +373,7 @@ async def test_who_held_a_job_that_was_cancelled_meanwhile_writes_nothing_more()
     later = NOW + datetime.timedelta(seconds=2)
     await store.request_cancel(job.key, later)
     with pytest.raises(LeaseLost):
-        await store.append(lease, [Happened(later, JobChanged(job.moved(JobState.RUNNING, later)))], job.progress)
+        await store.append(lease, 1, [Happened(later, JobChanged(job.moved(JobState.RUNNING, later)))], job.progress)
     assert (await store.get(job.key)).state is JobState.CANCELLED
 
 

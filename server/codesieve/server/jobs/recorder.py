@@ -11,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from codesieve.server.errors import StoreUnavailable
-from codesieve.server.jobs.model import Happening
+from codesieve.server.jobs.model import Happening, JobKey
 from codesieve.server.jobs.record import Record
 from codesieve.server.jobs.store import Happened, JobStore, Lease
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_UNWRITTEN = 2048
 MAX_BATCH = 512
@@ -74,17 +77,24 @@ class Recorder:
             self._tell()
 
     async def _append(self, batch: list[Happened]) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        tried = False
-        while True:
-            try:
-                # A batch whose answer was lost may have been written: nobody else writes under this lease.
-                if not tried or await self._store.last_sequence(self._lease.key) == self._sequence:
-                    tried = True
-                    await self._store.append(self._lease, batch, self._record.progress())
-                self._sequence += len(batch)
-                return
-            except StoreUnavailable as error:
-                log.warning("job %s waits for the store: %s", self._lease.key.job_id, error.message)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        progress = self._record.progress()
+        # A batch whose answer was lost may have been written; the store notices.
+        await until_available(lambda: self._store.append(self._lease, self._sequence, batch, progress), self._lease.key)
+        self._sequence += len(batch)
+
+
+async def until_available(step: Callable[[], Awaitable[T]], key: JobKey) -> T:
+    """What `step` gives once the store can be reached. The job stands still until then."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            done = await step()
+        except StoreUnavailable as error:
+            if pause == FIRST_PAUSE_SECONDS:
+                log.warning("job %s waits: %s", key.job_id, error.message)
+        else:
+            if pause > FIRST_PAUSE_SECONDS:
+                log.info("job %s goes on", key.job_id)
+            return done
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
