@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -62,12 +63,12 @@ def documented() -> Mapping[str, frozenset[str]]:
     codes: dict[str, frozenset[str]] = {}
     for file in sorted(PROTO.glob("*.proto")):
         head, _, body = file.read_text().partition("syntax =")
-        all_of_file = set(re.findall(r"^// ([A-Z_]{6,})  ", head, re.MULTILINE))
+        all_of_file = set(re.findall(r"^// ([A-Z_]+) ", head, re.MULTILINE)) & set(grpc.StatusCode.__members__)
         service, found = "", set[str]()
         for line in body.splitlines():
             if match := re.match(r"service (\w+)", line):
                 service = match[1]
-            elif match := re.match(r"  // ([A-Z_]{2,})  +\S", line):
+            elif (match := re.match(r"  // ([A-Z_]+) +\S", line)) and match[1] in grpc.StatusCode.__members__:
                 found.add(match[1])
             elif match := re.match(r"  rpc (\w+)", line):
                 codes[f"/codesieve.v1.{service}/{match[1]}"] = frozenset(found | all_of_file)
@@ -183,13 +184,37 @@ def right(method: MethodDescriptor) -> Sequence[Message]:
         return a_stream()
     if method.name == "RejudgeJob":
         return [job_pb2.RejudgeJobRequest(name="jobs/attackers-own", job_id="again")]
+    if method.name == "LoadModel":
+        return [model_pb2.LoadModelRequest(source="replay:/none/samples.jsonl")]
+    if method.input_type.name == "WeightTransferRequest":
+        return [model_pb2.WeightTransferRequest(name="models/replay-samples", options_json=b"{}")]
     fields = {field.name for field in method.input_type.fields}
     return [kind(name="jobs/attackers-own") if "name" in fields else kind()]
 
 
+_WAYS = ("random", "merged", "nudged", "nudged", "nudged", "right", "damaged", "garbage", "several", "none")
+
+
+def _nudge(draw: st.DrawFn, message: Message) -> None:
+    """Sets one field, somewhere in a message, to an odd value."""
+    below = [value for field, value in message.ListFields() if field.message_type is not None]
+    if below and draw(st.integers(0, 3)):
+        chosen = draw(st.sampled_from(below))
+        if isinstance(chosen, Message):
+            _nudge(draw, chosen)
+        else:
+            _nudge(draw, chosen[draw(st.integers(0, len(chosen) - 1))])
+        return
+    usable = [
+        one for one in message.DESCRIPTOR.fields if not one.message_type or not one.message_type.GetOptions().map_entry
+    ]
+    if usable:
+        _set(draw, message, draw(st.sampled_from(usable)), depth=2)
+
+
 @st.composite
 def _sent(draw: st.DrawFn, method: MethodDescriptor) -> tuple[bytes, ...]:
-    way = draw(st.sampled_from(("random", "merged", "merged", "damaged", "garbage", "several", "none")))
+    way = draw(st.sampled_from(_WAYS))
     if way == "none":
         return ()
     if way == "garbage":
@@ -201,6 +226,11 @@ def _sent(draw: st.DrawFn, method: MethodDescriptor) -> tuple[bytes, ...]:
         some += [draw(messages(method.input_type)).SerializeToString() for _ in range(draw(st.integers(1, 2)))]
         return tuple(draw(st.permutations(some)))
     sent = [type(one).FromString(one.SerializeToString()) for one in right(method)]
+    if way == "right":
+        return tuple(one.SerializeToString() for one in sent)
+    if way == "nudged":
+        _nudge(draw, draw(st.sampled_from(sent)))
+        return tuple(one.SerializeToString() for one in sent)
     if way == "merged":
         sent[draw(st.integers(0, len(sent) - 1))].MergeFrom(draw(messages(method.input_type)))
         return tuple(one.SerializeToString() for one in sent)
@@ -219,8 +249,8 @@ def hostile(draw: st.DrawFn) -> Hostile:
     path = path_of(method)
     if draw(st.integers(0, 40)) == 0:
         path = draw(st.sampled_from(("/codesieve.v1.JobService/None", "/none/None", "/", "/codesieve.v1.JobService/")))
-    # Nine of sixteen get past the door.
-    who = draw(st.sampled_from((*("attacker",) * 6, *("admin",) * 2, *WHO[2:])))
+    ours = "admin" if method.containing_service.name == "ModelService" else "attacker"
+    who = draw(st.sampled_from((*(ours,) * 14, *WHO)))  # more than half get past the door
     request_id = draw(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))
     metadata = [("x-request-id", request_id.strip())] if request_id.strip() else []
     return Hostile(path, who, draw(_sent(method)), tuple(metadata), draw(st.integers(0, 15)) == 0)

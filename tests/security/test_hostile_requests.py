@@ -140,12 +140,15 @@ class House:
             yield from messages
             if break_off:
                 time.sleep(0.003)
+                begun.wait()  # grpc asks for messages in a thread of its own
                 call.cancel()
 
+        begun = threading.Event()
         metadata = (*metadata, *token(who))
         call = self.channels.get(who, self.channels["attacker"]).stream_stream(path)(
             sending(), metadata=metadata, timeout=30
         )
+        begun.set()
         answers = []
         for answer in call:
             answers.append(answer)
@@ -345,6 +348,7 @@ def test_ten_thousand_hostile_requests(house: House, heard: Listener) -> None:
         house.send(request)
 
     events = victims_job(house)
+    house.call("/codesieve.v1.JobService/CreateJob", "attacker", hostile.a_job().SerializeToString())
     for who in hostile.WHO:
         house.send(hostile.Hostile("/codesieve.v1.JobService/ListJobs", who, (b"",), (), breaks_off=False))
     tasks_before, files_before = tasks(house), open_files()

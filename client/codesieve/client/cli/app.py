@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from codesieve.client import errors
-from codesieve.client.cli import evaluate, jobs, operate, run_command
+from codesieve.client.cli import evaluate, jobs, operate, run_command, token
 from codesieve.client.cli.common import CliError
 from codesieve.client.cli.show import printable
 
@@ -34,6 +34,7 @@ for command in (
     operate.models,
     operate.serve,
     operate.doctor,
+    token.token,
 ):
     cli.add_command(command)
 
