@@ -32,7 +32,9 @@ class Stop(enum.Enum):
     CANCELLED = enum.auto()
     """Somebody asked for it. What was finished stays, and is reported."""
     GIVEN_BACK = enum.auto()
-    """This front end stops, or lost the lease. The job goes on elsewhere or later."""
+    """This front end stops. The job goes on elsewhere or later."""
+    LOST = enum.auto()
+    """The lease ran out, and the job goes on elsewhere: nothing is to be written."""
 
 
 class JobRunner:
@@ -85,7 +87,7 @@ class JobRunner:
             if not writing.done():
                 await going
             elif isinstance(trouble := writing.exception(), LeaseLost):
-                self.stop(Stop.GIVEN_BACK)
+                self.stop(Stop.LOST)
                 log.warning("job %s: %s", self._job.job_id, trouble.message)
             elif trouble is not None:
                 raise trouble
@@ -117,6 +119,7 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await recorder.flush()
+        if self._stop in (Stop.GIVEN_BACK, Stop.LOST):
             return
         await recorder.flush()
         if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == len(record.judged):
