@@ -10,6 +10,7 @@ import pytest
 from tests.house import (
     MINE,
     NOW,
+    House,
     a_house,
     a_job,
     for_model,
@@ -218,6 +219,11 @@ def test_planned_requests_have_their_own_seeds_and_stand_by_problem() -> None:
     assert [request.seed for request in again] == [request.seed for request in plan]
 
 
+def running_jobs(house: House) -> float | None:
+    value: float | None = house.registry.get_sample_value("codesieve_jobs", {"state": "RUNNING"})
+    return value
+
+
 async def test_a_job_goes_on_where_the_front_end_before_left_it() -> None:
     judged: list[str] = []
     hold = asyncio.Event()
@@ -235,10 +241,12 @@ async def test_a_job_goes_on_where_the_front_end_before_left_it() -> None:
         await first.judged("j", 3)
     left = await store.get(key("j"))
     assert (left.state, left.progress.samples_judged) == (JobState.RUNNING, 3)
+    assert running_jobs(first) == 0
     hold.set()
     async with a_house(judge=judge, store=store) as second:
         events = await second.events("j")
         job = await second.get("j")
+    assert running_jobs(second) == 0
     assert sorted(judged) == [sample_id("p/0", None, i).rpartition("/")[2] for i in range(4)]  # none of them twice
     assert (job.state, job.progress.verdicts) == (JobState.SUCCEEDED, {"PASSED": 2, "FAILED": 2})
     assert [event.sequence for event in events] == list(range(1, 1 + 1 + 1 + 4 + 4 + 1))

@@ -80,6 +80,7 @@ class JobRunner:
         recorder = Recorder(
             self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
         )
+        self._metrics.job_taken(self._job.state)
         writing = asyncio.create_task(recorder.write())
         going = asyncio.create_task(self._go(contents, resumed.record, resumed.unjudged, recorder))
         try:
@@ -95,6 +96,8 @@ class JobRunner:
             for task in (going, writing):
                 task.cancel()
             await asyncio.gather(going, writing, return_exceptions=True)
+            if not self._job.state.ended:
+                self._metrics.job_left(self._job.state)
             if self._stop is Stop.GIVEN_BACK:
                 # If it can't be given back now, the lease runs out.
                 with contextlib.suppress(StoreUnavailable, TimeoutError):
@@ -130,7 +133,7 @@ class JobRunner:
             # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
             report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
-        await self._move(recorder, ended, state)
+        self._job = await self._move(recorder, ended, state)
         await recorder.flush()
 
     async def _walk(
