@@ -34,7 +34,9 @@ class Stop(enum.Enum):
     CANCELLED = enum.auto()
     """Somebody asked for it. What was finished stays, and is reported."""
     GIVEN_BACK = enum.auto()
-    """This front end stops, or lost the lease. The job goes on elsewhere or later."""
+    """This front end stops. The job goes on elsewhere or later."""
+    LOST = enum.auto()
+    """The lease ran out, and the job goes on elsewhere: nothing is to be written."""
 
 
 class JobRunner:
@@ -82,6 +84,7 @@ class JobRunner:
         recorder = Recorder(
             self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
         )
+        self._metrics.job_taken(self._job.state)
         writing = asyncio.create_task(recorder.write())
         going = asyncio.create_task(self._go(contents, resumed.record, resumed.unjudged, recorder))
         try:
@@ -89,7 +92,7 @@ class JobRunner:
             if not writing.done():
                 await going
             elif isinstance(trouble := writing.exception(), LeaseLost):
-                self.stop(Stop.GIVEN_BACK)
+                self.stop(Stop.LOST)
                 log.warning("job %s: %s", self._job.job_id, trouble.message)
             elif trouble is not None:
                 raise trouble
@@ -97,6 +100,8 @@ class JobRunner:
             for task in (going, writing):
                 task.cancel()
             await asyncio.gather(going, writing, return_exceptions=True)
+            if not self._job.state.ended:
+                self._metrics.job_left(self._job.state)
             if self._stop is Stop.GIVEN_BACK:
                 # If it can't be given back now, the lease runs out.
                 with contextlib.suppress(StoreUnavailable, TimeoutError):
@@ -121,6 +126,7 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await recorder.flush()
+        if self._stop in (Stop.GIVEN_BACK, Stop.LOST):
             return
         await recorder.flush()
         if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == len(record.judged):
@@ -131,7 +137,7 @@ class JobRunner:
             # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
             report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
-        await self._move(recorder, ended, state)
+        self._job = await self._move(recorder, ended, state)
         await recorder.flush()
 
     async def _walk(
