@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +134,8 @@ def messages(draw: st.DrawFn, kind: Descriptor, depth: int = 5) -> Message:
     return message
 
 
-def _set(draw: st.DrawFn, message: Message, field: FieldDescriptor, depth: int) -> None:
-    is_repeated = field.is_repeated if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
+def _set(draw: st.DrawFn, message: Message, field: Any, depth: int) -> None:
+    is_repeated = hasattr(getattr(message, field.name), "extend")
     if field.message_type is not None:
         there = getattr(message, field.name)
         for _ in range(draw(st.integers(0, 2)) if is_repeated else 1):
@@ -192,13 +192,64 @@ def right(method: MethodDescriptor) -> Sequence[Message]:
     return [kind(name="jobs/attackers-own") if "name" in fields else kind()]
 
 
+def filled_with_canaries(method: MethodDescriptor) -> Iterator[tuple[bytes, ...]]:
+    """Requests whose texts are all canaries, one for each alternative of a oneof; and right ones with one such text each."""
+    for choice in range(4):
+        message = message_factory.GetMessageClass(method.input_type)()
+        _fill(message, choice)
+        yield (message.SerializeToString(),)
+        yield (*(one.SerializeToString() for one in right(method)), message.SerializeToString())
+    for position in range(12):
+        sent = [type(one).FromString(one.SerializeToString()) for one in right(method)]
+        texts = [place for one in sent for place in _texts(one)]
+        if position >= len(texts):
+            return
+        holder, field = texts[position]
+        setattr(holder, field.name, CANARY if field.type == FieldDescriptor.TYPE_STRING else CANARY.encode())
+        yield tuple(one.SerializeToString() for one in sent)
+
+
+def _fill(message: Any, choice: int, depth: int = 5) -> None:
+    left_out = {
+        field.name
+        for oneof in message.DESCRIPTOR.oneofs
+        for i, field in enumerate(oneof.fields)
+        if i != choice % len(oneof.fields)
+    }
+    for field in message.DESCRIPTOR.fields:
+        if field.name in left_out or (field.message_type and field.message_type.GetOptions().map_entry):
+            continue
+        there = getattr(message, field.name)
+        is_repeated = hasattr(there, "extend")
+        if field.message_type is not None:
+            if depth:
+                _fill(there.add() if is_repeated else there, choice, depth - 1)
+        elif field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
+            value = CANARY if field.type == FieldDescriptor.TYPE_STRING else CANARY.encode()
+            if is_repeated:
+                there.append(value)
+            else:
+                setattr(message, field.name, value)
+
+
+def _texts(message: Message) -> Iterator[tuple[Message, Any]]:
+    """The single strings and bytes that are set in a message, and where."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for each in (value,) if isinstance(value, Message) else value:
+                yield from _texts(each)
+        elif isinstance(value, str | bytes):
+            yield message, field
+
+
 _WAYS = ("random", "merged", "nudged", "nudged", "nudged", "right", "damaged", "garbage", "several", "none")
 
 
 def _nudge(draw: st.DrawFn, message: Message) -> None:
     """Sets one field, somewhere in a message, to an odd value."""
     below = [value for field, value in message.ListFields() if field.message_type is not None]
-    if below and draw(st.integers(0, 3)):
+    deeper = draw(st.integers(0, 3)) > 0
+    if below and deeper:
         chosen = draw(st.sampled_from(below))
         if isinstance(chosen, Message):
             _nudge(draw, chosen)
