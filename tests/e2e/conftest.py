@@ -6,13 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.processes import descendants, processes, wait_for
 
 START_SECONDS = 120
 
@@ -61,32 +61,3 @@ def _served(directory: Path, options: tuple[str, ...]) -> Iterator[Server]:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, log.read_text()
         wait_for(lambda: not started & {pid for pid, _, _ in processes()}, 10)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it didn't come to pass"
-        time.sleep(0.05)
-
-
-def processes() -> Iterator[tuple[int, int, str]]:
-    """Pid, parent's pid and command line of every process that is more than a zombie."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if state != "Z":
-                yield int(entry.name), int(parent), command
-
-
-def descendants(ancestor: int, text: str = "") -> list[int]:
-    """The processes below `ancestor` whose command line holds `text`."""
-    everything = list(processes())
-    family = {ancestor}
-    while grown := {pid for pid, parent, _ in everything if parent in family} - family:
-        family |= grown
-    return [pid for pid, _, command in everything if pid in family and pid != ancestor and text in command]
