@@ -308,6 +308,8 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr
     )
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the tables
+
     def say(what: dict[str, object]) -> None:
         if announce is not None:
             # Renamed into place: whoever waits for the file never reads half a line.

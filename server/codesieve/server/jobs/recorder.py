@@ -1,14 +1,16 @@
 """Writes what happens to a job into the store, in batches.
 
-`emit` only puts a happening into a bounded buffer; one task writes whatever has gathered while the batch before it was
-written, so that the store is asked seldom when it is slow and at once when it isn't. While the store can't be reached the
-buffer fills, and then the job stands still until it can be. A happening is counted when it is written: the progress that a
+`emit` only puts a happening into a bounded buffer; one task writes whatever has gathered since the batch before it. The
+first happening after a pause is written at once; while they keep coming they gather for a moment, or longer when the store
+is slow, because a transaction costs much and a row in it little. While the store can't be reached the buffer fills, and
+then the job stands still until it can be. A happening is counted when it is written: the progress that a
 client sees always agrees with the events that it saw.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 from collections.abc import Awaitable, Callable
@@ -25,6 +27,11 @@ T = TypeVar("T")
 
 MAX_UNWRITTEN = 2048
 MAX_BATCH = 512
+GATHER_SECONDS = 0.05
+"""How long happenings gather at least between two writes."""
+GATHER_FACTOR = 4.0
+"""How many times the time that the last write took they gather, so that many jobs share a slow store."""
+LONGEST_GATHER_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -48,6 +55,7 @@ class Recorder:
         self._now = now
         self._tell = written
         self._unwritten: list[Happened] = []
+        self._flushing = 0
         self._changed = asyncio.Condition()
 
     async def emit(self, *happenings: Happening) -> None:
@@ -60,17 +68,30 @@ class Recorder:
     async def flush(self) -> None:
         """Waits until all that was emitted is written."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._unwritten)
+            self._flushing += 1
+            self._changed.notify_all()
+            try:
+                await self._changed.wait_for(lambda: not self._unwritten)
+            finally:
+                self._flushing -= 1
 
     async def write(self) -> None:
         """Writes until it is cancelled. Raises `LeaseLost`."""
+        loop = asyncio.get_running_loop()
+        next_write = loop.time()
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._unwritten)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(next_write):
+                        await self._changed.wait_for(lambda: self._flushing or len(self._unwritten) >= MAX_BATCH)
                 batch = self._unwritten[:MAX_BATCH]
             for happened in batch:
                 self._record.note(happened)
+            begin = loop.time()
             await self._append(batch)
+            end = loop.time()
+            next_write = end + min(max(GATHER_SECONDS, GATHER_FACTOR * (end - begin)), LONGEST_GATHER_SECONDS)
             async with self._changed:
                 del self._unwritten[: len(batch)]
                 self._changed.notify_all()

@@ -215,6 +215,7 @@ async def _opened(database: Database) -> Database:
         while True:
             try:
                 await database.open()
+                log.info("jobs are kept in %s", database.name)
                 return database
             except StoreUnavailable as error:
                 now = time.monotonic()
