@@ -301,6 +301,9 @@ async def test_without_a_model_generation_is_a_precondition(house: House) -> Non
 async def test_models_that_are_not_there(house: House) -> None:
     for source, code in (
         ("", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a\0b", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a" * 2000, grpc.StatusCode.INVALID_ARGUMENT),
+        ("http://[", grpc.StatusCode.NOT_FOUND),
         ("/no/such/directory", grpc.StatusCode.NOT_FOUND),
         ("replay:/no/such/file", grpc.StatusCode.NOT_FOUND),
     ):

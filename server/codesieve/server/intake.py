@@ -78,8 +78,9 @@ class Intake:
 class Incoming:
     """One call's messages, unread."""
 
-    def __init__(self, raw: AsyncIterator[bytes], method: MethodDescriptor, intake: Intake) -> None:
-        self._raw = raw
+    def __init__(self, context: Context, method: MethodDescriptor, intake: Intake) -> None:
+        # Not by gRPC's iterator: it keeps the last message in a circle until the garbage collector comes by.
+        self._read = context.read
         self._kind = message_factory.GetMessageClass(method.input_type)
         self._is_stream = method.client_streaming
         self._intake = intake
@@ -104,16 +105,16 @@ class Incoming:
         async with self._intake.place() if large else contextlib.nullcontext():
             try:
                 async with asyncio.timeout(RECEIVE_SECONDS):
-                    raw = await anext(self._raw, None)
+                    raw = await self._read()
             except TimeoutError:
                 raise SlowRequest(RECEIVE_SECONDS) from None
-        if raw is None:
+        if raw is grpc.aio.EOF:
             raise InvalidRequest([Violation("request", "is missing")])
         return self._parse(raw)
 
     async def _stream(self, large: bool, whole_stream: bool) -> AsyncIterator[Message]:
         yield await self._first(large)
-        async for raw in self._raw:
+        while (raw := await self._read()) is not grpc.aio.EOF:
             yield self._parse(raw, hold=whole_stream)
 
     def _parse(self, raw: bytes, hold: bool = True) -> Message:
@@ -141,11 +142,11 @@ def handler(servicer: object, service: ServiceDescriptor, intake: Intake) -> grp
 
 
 def _method(behaviour: Callable[..., Any], method: MethodDescriptor, intake: Intake) -> grpc.RpcMethodHandler[Any, Any]:
-    async def unary(raw: AsyncIterator[bytes], context: Context) -> Any:
-        return await behaviour(Incoming(raw, method, intake), context)
+    async def unary(requests: object, context: Context) -> Any:
+        return await behaviour(Incoming(context, method, intake), context)
 
-    async def streaming(raw: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-        answers = behaviour(Incoming(raw, method, intake), context)
+    async def streaming(requests: object, context: Context) -> AsyncIterator[Any]:
+        answers = behaviour(Incoming(context, method, intake), context)
         try:
             async for answer in answers:
                 yield answer

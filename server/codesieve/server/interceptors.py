@@ -12,6 +12,7 @@ quotes it. Messages and details go to the client, as one line each and cut to wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -20,8 +21,9 @@ import json
 import logging
 import re
 import time
+import traceback
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -73,6 +75,10 @@ class Servicer(Protocol):
 
     metrics: Metrics
     door: Door
+
+
+Refusal = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
+"""Code, message and trailing metadata."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -138,43 +144,55 @@ def rpc(scope: Scope, *, large: bool = False, whole_stream: bool = True) -> Call
 
 
 def _streaming(method: MethodT, scope: Scope, large: bool, whole_stream: bool) -> MethodT:
+    async def answers(self: Servicer, incoming: Incoming, around: _Around) -> AsyncGenerator[Any, None]:
+        call = await around.enter(scope)
+        async with (
+            incoming.taken(large, whole_stream) as request,
+            contextlib.aclosing(method(self, request, call)) as given,
+        ):
+            async for answer in given:
+                yield answer
+
     @functools.wraps(method)
     async def streaming(self: Servicer, incoming: Incoming, context: Context) -> Any:
         around = _Around(self, method.__name__, context)
+        refusal: Refusal | None = None
         try:
-            call = await around.enter(scope)
-            async with incoming.taken(large, whole_stream) as request:
-                answers: AsyncIterator[Any] = method(self, request, call)
-                try:
-                    async for answer in answers:
-                        yield answer
-                finally:
-                    await answers.aclose()  # type: ignore[attr-defined]  # an async generator, as was asked above
+            async with contextlib.aclosing(answers(self, incoming, around)) as given:
+                async for answer in given:
+                    yield answer
             around.ended(grpc.StatusCode.OK)
         except (asyncio.CancelledError, GeneratorExit):
             around.ended(grpc.StatusCode.CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - every one becomes a status, and is logged
-            await around.abort(error)
+            refusal = around.refused(error)
+        if refusal is not None:
+            await context.abort(*refusal)
 
     return streaming  # type: ignore[return-value]
 
 
 def _unary(method: MethodT, scope: Scope, large: bool, whole_stream: bool) -> MethodT:
+    async def answer_to(self: Servicer, incoming: Incoming, around: _Around) -> Any:
+        call = await around.enter(scope)
+        async with incoming.taken(large, whole_stream) as request:
+            return await method(self, request, call)
+
     @functools.wraps(method)
     async def unary(self: Servicer, incoming: Incoming, context: Context) -> Any:
         around = _Around(self, method.__name__, context)
         try:
-            call = await around.enter(scope)
-            async with incoming.taken(large, whole_stream) as request:
-                answer = await method(self, request, call)
+            answer = await answer_to(self, incoming, around)
         except asyncio.CancelledError:
             around.ended(grpc.StatusCode.CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - every one becomes a status, and is logged
-            await around.abort(error)
-        around.ended(grpc.StatusCode.OK)
-        return answer
+            refusal = around.refused(error)
+        else:
+            around.ended(grpc.StatusCode.OK)
+            return answer
+        return await context.abort(*refusal)
 
     return unary  # type: ignore[return-value]
 
@@ -206,16 +224,24 @@ class _Around:
         self._metrics.rpcs.labels(self._method, code.name).inc()
         self._metrics.rpc_seconds.labels(self._method).observe(time.monotonic() - self._start)
 
-    async def abort(self, error: Exception) -> None:
-        """Ends the call with the error's status."""
+    def refused(self, error: Exception) -> Refusal:
+        """What gRPC is to end the call with; counted and logged.
+
+        gRPC keeps the exception that its `abort` raises for as long as the call's context, in a circle. So nothing large may
+        hang on it: it is raised outside of the error's handling, and what the error's frames hold (the request, perhaps of
+        64 MiB) is let go here rather than at some later round of the garbage collector.
+        """
         code, text, status = status_of(error)
         if code is grpc.StatusCode.INTERNAL:
             log.error("%s failed, request %s: %s", self._method, self.request_id, outline(error))
         else:
             self._audit(code, error)
         self.ended(code)
-        metadata = ((REQUEST_ID_KEY, self.request_id), (DETAILS_KEY, status.SerializeToString()))
-        await self._context.abort(code, text, metadata)
+        known: BaseException | None = error
+        while known is not None:
+            traceback.clear_frames(known.__traceback__)
+            known = known.__cause__ or known.__context__
+        return code, text, ((REQUEST_ID_KEY, self.request_id), (DETAILS_KEY, status.SerializeToString()))
 
     def _audit(self, code: grpc.StatusCode, error: Exception) -> None:
         known = error.caller if isinstance(error, errors.Unauthenticated | errors.NotAllowed) else self._caller
