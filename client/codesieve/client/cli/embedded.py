@@ -62,7 +62,7 @@ class JobFile:
 
     def remove(self) -> None:
         """The job is done, and its results are elsewhere."""
-        for ending in ("", "-wal", "-shm", "-journal"):
+        for ending in ("", "-wal", "-shm", "-journal", ".lock"):
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
 
     def undo(self) -> None:
