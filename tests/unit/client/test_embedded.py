@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from codesieve.client import PreconditionFailed
 from codesieve.client.cli import embedded
 from codesieve.client.cli.embedded import RESTARTS, EmbeddedServer, JobFile, ServerStopped
 
@@ -89,3 +91,14 @@ def test_where_no_job_was_made_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "old.db").touch()
     JobFile(tmp_path / "old.db").undo()  # it was there before, with a job
     assert (tmp_path / "old.db").exists()
+
+
+def test_a_jobs_file_that_is_in_use_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = JobFile(tmp_path / "j.db")
+    file.wait_until_free()  # nobody has used it yet
+    with (tmp_path / "j.db.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        monkeypatch.setattr(embedded, "FREE_SECONDS", 0.1)
+        with pytest.raises(PreconditionFailed, match=r"another command works on the job in .*j\.db"):
+            file.wait_until_free()
+    file.wait_until_free()

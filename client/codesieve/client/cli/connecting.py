@@ -226,6 +226,8 @@ def connect_or_embed(
     kept = JobFile(store)
     connection: Connection | None = None
     try:
+        with show.waiting("an earlier command's server is stopping"):
+            kept.wait_until_free()
         with EmbeddedServer([*embedding.options, "--store", str(store)]) as embedded:
             with show.waiting(f"starting a server; its log is {embedded.log}"):
                 address = embedded.wait_until_serving()
