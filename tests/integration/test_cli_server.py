@@ -278,7 +278,8 @@ def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, temp
     assert process.returncode == 0, err
     assert json.loads(out)["verdicts"] == {"PASSED": 60}
     first, second = err.splitlines()
-    assert first.startswith("codesieve: reconnecting: ")
+    assert first.startswith("codesieve: reconnecting: the embedded server stopped by itself (exit status -9)")
+    assert first.endswith("; starting it again")
     assert second == "codesieve: the server answers again"
     assert not list(temporary.glob("codesieve-*"))
 

@@ -49,15 +49,18 @@ def kill(server: EmbeddedServer) -> None:
 
 
 def test_a_killed_server_comes_back_at_its_address_so_many_times(starts: Path) -> None:
+    told: list[str] = []
     with EmbeddedServer(["--store", "j.db"]) as server:
         assert server.wait_until_serving() == "127.0.0.1:12345"
-        server.revive()  # it runs: nothing is done
+        assert server.revive(told.append) is False  # it runs
         for _ in range(RESTARTS):
             kill(server)
-            server.revive()
+            assert server.revive(told.append) is True
         kill(server)
         with pytest.raises(ServerStopped, match=rf"\(exit status -9\); its log is .*started again {RESTARTS} times"):
-            server.revive()
+            server.revive(told.append)
+    assert len(told) == RESTARTS
+    assert all("(exit status -9)" in line and line.endswith("; starting it again") for line in told)
     lines = starts.read_text().splitlines()
     assert len(lines) == 1 + RESTARTS
     assert "--listen 127.0.0.1:0" in lines[0]
@@ -70,7 +73,7 @@ def test_a_server_that_cannot_come_back_says_why(starts: Path, tmp_path: Path) -
         (tmp_path / "refuse").touch()
         kill(server)
         with pytest.raises(ServerStopped, match=r"exit status -9.*; the server can't start: no room"):
-            server.revive()
+            server.revive(lambda _: None)
 
 
 def test_a_jobs_file_goes_with_all_that_lies_beside_it(tmp_path: Path) -> None:

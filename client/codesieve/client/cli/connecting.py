@@ -233,9 +233,8 @@ def connect_or_embed(
                 address = embedded.wait_until_serving()
 
             def outage(error: CodesieveError | None) -> None:
-                on_outage(error)
-                if error is not None:
-                    embedded.revive()
+                if error is None or not embedded.revive(lambda line: on_outage(Unavailable(line))):
+                    on_outage(error)
 
             with Client(address, retry=PATIENT, on_outage=outage) as client:
                 connection = Connection(client, embedded)

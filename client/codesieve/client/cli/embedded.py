@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -128,20 +129,25 @@ class EmbeddedServer:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def revive(self) -> None:
-        """Starts it again where it has stopped by itself; raises `ServerStopped` where that was often enough."""
+    def revive(self, tell: Callable[[str], None]) -> bool:
+        """Starts it again where it has stopped by itself, and tells so; False where it runs.
+
+        Raises `ServerStopped` where it was started often enough, or can't be.
+        """
         ended = self.died()
         if ended is None:
-            return
+            return False
         if self._restarts == RESTARTS:
             raise ServerStopped(f"{ended}. It was started again {RESTARTS} times")
         self._restarts += 1
+        tell(f"{ended}; starting it again")
         self._announcement.unlink(missing_ok=True)
         self._start()
         try:
             self.wait_until_serving()
         except PreconditionFailed as error:
             raise ServerStopped(f"{ended}; {error.message}") from error
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
