@@ -141,7 +141,7 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
         whole = job_pb2.CreateJobRequest()
         await self._begin("UploadJob", whole, context)
         async for piece in request_iterator:
-            assert piece.ByteSize() < 4 * 2**20
+            assert piece.ByteSize() <= 2**20 + 1024
             whole.MergeFrom(piece.create)
             if piece.HasField("problems"):
                 whole.job.problems.inline.MergeFrom(piece.problems)

@@ -226,14 +226,15 @@ def connect_or_embed(
     kept = JobFile(store)
     connection: Connection | None = None
     try:
+        with show.waiting("an earlier command's server is stopping"):
+            kept.wait_until_free()
         with EmbeddedServer([*embedding.options, "--store", str(store)]) as embedded:
             with show.waiting(f"starting a server; its log is {embedded.log}"):
                 address = embedded.wait_until_serving()
 
             def outage(error: CodesieveError | None) -> None:
-                on_outage(error)
-                if error is not None:
-                    embedded.revive()
+                if error is None or not embedded.revive(lambda line: on_outage(Unavailable(line))):
+                    on_outage(error)
 
             with Client(address, retry=PATIENT, on_outage=outage) as client:
                 connection = Connection(client, embedded)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,7 @@ START_SECONDS = 1800.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 RESTARTS = 2
+FREE_SECONDS = 30.0
 NEEDS = ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click")
 """What the server imports at once and the light client doesn't have."""
 
@@ -60,10 +62,32 @@ class JobFile:
         self._made = [each for each in (path.parent, *path.parent.parents) if not each.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
 
+    def wait_until_free(self) -> None:
+        """Waits for the server of an earlier command, which stops by itself once that command was killed.
+
+        Raises `PreconditionFailed` where it doesn't: that command is still at it.
+        """
+        import fcntl  # where there is no such module there is no server either
+
+        deadline = time.monotonic() + FREE_SECONDS
+        with contextlib.suppress(FileNotFoundError), self._beside(".lock").open("rb") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise PreconditionFailed(f"another command works on the job in {self.path}") from None
+                    time.sleep(POLL_SECONDS)
+                else:
+                    return
+
     def remove(self) -> None:
         """The job is done, and its results are elsewhere."""
-        for ending in ("", "-wal", "-shm", "-journal"):
-            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        for ending in ("", "-wal", "-shm", "-journal", ".lock"):
+            self._beside(ending).unlink(missing_ok=True)
+
+    def _beside(self, ending: str) -> Path:
+        return self.path.with_name(self.path.name + ending)
 
     def undo(self) -> None:
         """No job was made: nothing is left that was not there before."""
@@ -105,20 +129,25 @@ class EmbeddedServer:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def revive(self) -> None:
-        """Starts it again where it has stopped by itself; raises `ServerStopped` where that was often enough."""
+    def revive(self, tell: Callable[[str], None]) -> bool:
+        """Starts it again where it has stopped by itself, and tells so; False where it runs.
+
+        Raises `ServerStopped` where it was started often enough, or can't be.
+        """
         ended = self.died()
         if ended is None:
-            return
+            return False
         if self._restarts == RESTARTS:
             raise ServerStopped(f"{ended}. It was started again {RESTARTS} times")
         self._restarts += 1
+        tell(f"{ended}; starting it again")
         self._announcement.unlink(missing_ok=True)
         self._start()
         try:
             self.wait_until_serving()
         except PreconditionFailed as error:
             raise ServerStopped(f"{ended}; {error.message}") from error
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
