@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -14,27 +13,31 @@ START_SECONDS = 60.0
 
 
 class DockerEngine:
-    """dockerd with its containerd, all of it below one directory."""
+    """dockerd and its containerd, all of it below one directory. containerd has a life of its own, as init systems have it:
+    one that dockerd started does not always find its way back to a dockerd that was killed.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.host = f"unix://{directory}/docker.sock"
+        self._containerd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = ["dockerd", "--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec"]
+        if self._containerd is None:
+            command = ["containerd", "--root", f"{self.directory}/containerd", "--state", f"{self.directory}/state"]
+            self._containerd = self._run([*command, "--address", f"{self.directory}/containerd.sock"])
+        command = ["dockerd", "--containerd", f"{self.directory}/containerd.sock"]
+        command += ["--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec"]
         command += ["--pidfile", f"{self.directory}/pid", "--host", self.host, "--bridge", "none", "--iptables=false"]
         # It would refuse to start where a process has the number of the one that was killed.
         (self.directory / "pid").unlink(missing_ok=True)
-        with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = self._run(command)
         until = time.monotonic() + START_SECONDS
         while self._call("version").returncode != 0:
-            assert self._process.poll() is None, (self.directory / "log").read_text()[-3000:]
+            assert self._process.poll() is None, (self.directory / "log").read_text()[-1000:]
             assert time.monotonic() < until, "dockerd does not answer"
             time.sleep(0.1)
 
@@ -64,10 +67,17 @@ class DockerEngine:
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(30)
-        for pid_file in self.directory.glob("exec/containerd/containerd.pid"):
-            with contextlib.suppress(OSError, ValueError):
-                os.kill(int(pid_file.read_text()), signal.SIGTERM)  # one whose dockerd was killed stays
+        if self._containerd is not None:
+            self._containerd.terminate()
+            self._containerd.wait(30)
+        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+            if line.split()[1].startswith(f"{self.directory}/"):
+                subprocess.run(["umount", "--lazy", line.split()[1]], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self.directory / "log").open("ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -18,10 +18,11 @@ from tests.e2e.chaos.world import World
 from tests.e2e.processes import wait_for
 from tests.postgres import Postgres
 
-from codesieve.client import Client, JobState, Judgement
+from codesieve.client import Client, CodesieveError, JobState, Judgement, Retry
 from codesieve.client.types import JobChanged, SampleGenerated, SampleJudged
 
 JOB_SECONDS = 240.0
+STANDSTILL_SECONDS = 90.0
 TARGET_SECONDS = 40.0
 GONE_SECONDS = 60.0
 Say = Callable[[str], None]
@@ -40,12 +41,11 @@ class Setup:
 
 
 def undisturbed(world: World) -> Verdicts:
-    """The verdicts of a run that nobody disturbs, on a front end that is stopped afterwards."""
-    front = world.start_front_end()
+    """The verdicts of a run that nobody disturbs."""
     client = world.start_client(job_id="undisturbed")
     wait_for(lambda: client.ended, JOB_SECONDS)
     verdicts = verdicts_of(world, "undisturbed")
-    assert front.stop(60) == 0, "the front end did not stop well"
+    assert not [one for one in verdicts.values() if one.startswith("UNJUDGED")]
     return verdicts
 
 
@@ -89,15 +89,18 @@ def differences(found: Verdicts, expected: Verdicts) -> dict[str, tuple[str | No
     }
 
 
-def run(seed: int, setup: Setup, expected: Verdicts, world: World, chance: random.Random, say: Say) -> None:
+def run(world: World, expected: Verdicts, chance: random.Random, say: Say) -> None:
     """One schedule. Raises AssertionError that says what isn't as it should be."""
-    front = world.start_front_end()
+    (front,) = world.front_ends
     client = world.start_client()
     evils = world.evils()
     order = [*evils, *chance.sample(sorted(evils), 2)]
     chance.shuffle(order)
+    judged = 0
     for name in order:
-        time.sleep(chance.uniform(0.5, 4))
+        if chance.random() < 0.8:  # else it comes on top of the one before
+            judged = wait_for_progress(world, judged)
+        time.sleep(chance.uniform(0.1, 2.5))
         until = time.monotonic() + TARGET_SECONDS
         while not (hit := evils[name]()):
             assert not client.ended, f"the job ended before the schedule could {name}"
@@ -115,6 +118,19 @@ def run(seed: int, setup: Setup, expected: Verdicts, world: World, chance: rando
         wait_for(lambda: not world.left(), GONE_SECONDS)
     assert world.left() == []
     say(f"  front end started {front.starts} times, client {client.starts} times")
+
+
+def wait_for_progress(world: World, judged: int) -> int:
+    """Until more samples are judged than these, whatever was done to the job; how many are."""
+    until = time.monotonic() + STANDSTILL_SECONDS
+    with Client(world.address, retry=Retry(0.0)) as client:
+        while True:
+            with contextlib.suppress(CodesieveError):
+                progress = client.jobs.get(world.job_id).progress
+                if progress is not None and progress.judged > judged:
+                    return progress.judged
+            assert time.monotonic() < until, f"nothing was judged for {STANDSTILL_SECONDS:g} s after {judged} samples"
+            time.sleep(0.1)
 
 
 class Laboratory:
@@ -153,9 +169,9 @@ class Laboratory:
             chance,
         )
         with world.running():
+            world.start_front_end()
             if self._expected is None:
                 self._expected = undisturbed(world)
-                assert not [one for one in self._expected.values() if one.startswith("UNJUDGED")]
                 self._say(f"  undisturbed: {dict(collections.Counter(self._expected.values()))}")
-            run(seed, setup, self._expected, world, chance, self._say)
+            run(world, self._expected, chance, self._say)
         return time.monotonic() - begun
