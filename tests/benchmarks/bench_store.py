@@ -33,6 +33,7 @@ from tests.postgres import Postgres, missing
 
 from codesieve.server import datasets
 from codesieve.server.callers import ANYONE
+from codesieve.server.door import OpenDoor
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.model import (
     Job,
@@ -53,6 +54,7 @@ from codesieve.server.jobs.stores import open_store
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.pools import Pool
+from codesieve.server.quotas import Quotas
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, Sample, TestResult, Verdict
@@ -154,7 +156,14 @@ class Judged:
 async def judge(store: JobStore, pool: Pool[Program, Judgement], repeats: int, mark: str) -> Judged:
     """One job. `mark` makes its programs unlike all others."""
     manager = JobManager(
-        store, mark, ModelRegistry(_no_models), pool, "namespaces", Metrics(CollectorRegistry()), now=now
+        store,
+        mark,
+        ModelRegistry(_no_models),
+        pool,
+        "namespaces",
+        Metrics(CollectorRegistry()),
+        Quotas(OpenDoor().quota_of),
+        now=now,
     )
     manager.start()
     problems = datasets.load("humaneval")

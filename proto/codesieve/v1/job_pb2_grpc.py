@@ -105,7 +105,6 @@ class JobServiceServicer(object):
         ALREADY_EXISTS      job_id is taken by a job with other contents
         FAILED_PRECONDITION the server has no engine for generation.model
         RESOURCE_EXHAUSTED  too much is being uploaded, or too many jobs are waiting; RetryInfo says when to come back
-        DEADLINE_EXCEEDED   the client left the server waiting too long for a piece, or for all of them
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -9,9 +9,8 @@
     ├── PreconditionFailed    FAILED_PRECONDITION
     ├── OutOfRange            OUT_OF_RANGE
     ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
-    ├── TooSlow               DEADLINE_EXCEEDED: the client left the server waiting
     ├── Draining              UNAVAILABLE
-    ├── SlowRequest           UNAVAILABLE
+    ├── TooSlow               UNAVAILABLE: the client left the server waiting
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
@@ -102,13 +101,6 @@ class Draining(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is draining; try again on another one or later", reason="DRAINING")
-
-
-class SlowRequest(ServiceError):
-    """A call's message took too long to come."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the request didn't arrive within {seconds:g} s", reason="SLOW_REQUEST")
 
 
 class StoreUnavailable(ServiceError):

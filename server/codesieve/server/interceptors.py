@@ -62,9 +62,8 @@ _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.PreconditionFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.Draining: grpc.StatusCode.UNAVAILABLE,
-    errors.SlowRequest: grpc.StatusCode.UNAVAILABLE,
+    errors.TooSlow: grpc.StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.WorkerTrouble: grpc.StatusCode.INTERNAL,
 }
