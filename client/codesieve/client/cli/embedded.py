@@ -28,8 +28,11 @@ STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 RESTARTS = 2
 FREE_SECONDS = 30.0
-NEEDS = ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click")
-"""What the server imports at once and the light client doesn't have."""
+NEEDS = (
+    *("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click"),
+    *("sqlalchemy", "alembic", "aiosqlite", "msgspec"),
+)
+"""What the server imports as it starts and the light client doesn't have."""
 
 
 class ServerStopped(ServerError):
