@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -236,6 +237,34 @@ async def test_what_a_dead_server_held_is_free_at_once(tmp_path: Path) -> None:
     async with opened(tmp_path / "jobs.db") as store:
         ((again, second),) = await store.claim("next", NOW, at(10), [], 9)
         assert (again, second.epoch) == (job, lease.epoch + 1)
+
+
+async def test_a_file_that_somebody_looks_into_with_a_tool_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "BUSY_SECONDS", 0.1)
+    async with opened(tmp_path / "jobs.db") as store:
+        job, lease = await running(store)
+        with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as tool:
+            tool.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable, match=r"jobs.db: database is locked"):
+                await store.append(lease, 2, happened(SampleGenerated(sample(0))), Progress(1, 1))
+            assert await store.get(job.key) == job  # readers don't wait
+        await store.append(lease, 2, happened(SampleGenerated(sample(0))), Progress(1, 1))
+
+
+async def test_a_caller_that_goes_away_leaves_nothing_half_done(tmp_path: Path) -> None:
+    async with opened(tmp_path / "jobs.db") as store:
+        job, lease = await running(store)
+        for i in range(30):
+            batch = happened(SampleGenerated(sample(2 * i)), SampleGenerated(sample(2 * i + 1)))
+            step = asyncio.ensure_future(store.append(lease, 2 + 2 * i, batch, Progress(99, 2 * i + 2)))
+            await asyncio.sleep(0.0003 * i)
+            step.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await step
+            await store.append(lease, 2 + 2 * i, batch, Progress(99, 2 * i + 2))
+        assert await store.last_sequence(job.key) == 62
 
 
 @pytest.mark.parametrize("what", ["directory", "other"])

@@ -48,6 +48,7 @@ from codesieve.workers.types import Judgement, Program
 log = logging.getLogger("codesieve.server")
 
 PARENT_POLL_SECONDS = 1.0
+STORE_VARIABLE = "CODESIEVE_STORE"
 
 
 class CannotStart(Exception):
@@ -266,7 +267,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
 )
 @click.option(
     "--store",
-    envvar="CODESIEVE_STORE",
+    envvar=STORE_VARIABLE,
     metavar="FILE|URL|memory",
     help="Where jobs are kept: an SQLite file, postgresql://USER:PASSWORD@HOST/DATABASE for several servers, or memory. "
     "CODESIEVE_STORE in the environment says it where a password is not to be seen. Default: /var/lib/codesieve/jobs.db "
@@ -320,6 +321,7 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
     try:
         access = Access(**{field.name: values.pop(field.name) for field in dataclasses.fields(Access)})
         values["cells"] = values["cells"] or CELLS_PER_CORE * (os.cpu_count() or 1)
+        os.environ.pop(STORE_VARIABLE, None)  # no worker and no cell is to inherit a password
         values["store"] = values["store"] or str(default_store(os.environ, os.getuid()))
         options = Options(**values, parent=parent if exit_with_parent else None)
         for place in filter(None, (options.listen, options.metrics_listen)):

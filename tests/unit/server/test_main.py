@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ def test_the_store_may_be_said_in_the_environment() -> None:
     assert done.exit_code == 2
     assert "--store: oracle:// is no store" in done.output
     assert "hidden" not in done.output
+
+
+def test_a_password_in_the_environment_is_not_inherited_by_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setenv("CODESIEVE_STORE", str(tmp_path / "jobs.db"))
+    monkeypatch.setattr(server, "stop_ray", lambda: None)
+
+    def start_ray(address: str | None) -> None:
+        seen.append(os.environ.get("CODESIEVE_STORE"))
+        raise ValueError("that is all for this test")
+
+    monkeypatch.setattr(server, "start_ray", start_ray)
+    assert "that is all" in CliRunner().invoke(server.main, []).output
+    assert seen == [None]
 
 
 def test_help_has_an_example_and_the_exit_codes() -> None:

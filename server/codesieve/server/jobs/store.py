@@ -5,9 +5,9 @@ job whose lease has run out is *claimed* by another. Each claim gives the job a 
 is refused as `LeaseLost` unless its lease is of the job's present epoch. So nothing is recorded twice, whoever was thought
 dead.
 
-`memory.MemoryStore` keeps them for as long as the process lives; `sql.SqlStore` in SQLite or PostgreSQL. Both pass the same
-conformance tests. Times are passed in, so that all front ends' leases are compared with a clock that tests can turn. Every
-method may raise `StoreUnavailable`; what it was to write may or may not have been written then.
+`memory.MemoryStore` keeps them for as long as the process lives; `sql.store.SqlStore` in SQLite or PostgreSQL. All pass the
+same conformance tests. Times are passed in, so that all front ends' leases are compared with a clock that tests can turn.
+Every method may raise `StoreUnavailable`; what it was to write may or may not have been written then.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.under_way: set[asyncio.Task[Any]] = set()
+        self._closing = False
 
     @_whole
     async def create(self, job: Job, contents: JobContents, admission: Admission) -> tuple[Job, bool]:
@@ -288,7 +289,15 @@ class SqlStore:
         async with self._database.write() as connection:
             return await self._charge(connection, caller, day, samples, limit)
 
+    @_whole
+    async def void_leases(self) -> None:
+        """For a database that nobody else uses: whoever held a lease is dead, so its jobs go on at once."""
+        voiding = update(tables.jobs).where(_jobs.end_time.is_(None), _jobs.front_end.is_not(None))
+        async with self._database.write() as connection:
+            await connection.execute(voiding.values(front_end=None, lease_until=None))
+
     async def close(self) -> None:
+        self._closing = True
         while self.under_way:
             await asyncio.wait(self.under_way)
         await self._database.close()
@@ -347,18 +356,12 @@ class SqlStore:
         removing = delete(tables.events).where(_events.job == number, _events.sequence.in_(some))
         removed = _REMOVED_AT_ONCE
         while removed == _REMOVED_AT_ONCE:
+            if self._closing:
+                return
             async with self._database.write() as connection:
                 removed = (await connection.execute(removing)).rowcount
         async with self._database.write() as connection:
             await connection.execute(delete(tables.jobs).where(_jobs.id == number))
-
-
-async def open_leases_voided(database: Database) -> SqlStore:
-    """The store of a database that nobody else uses: whoever held a lease is dead, so its jobs go on at once."""
-    voiding = update(tables.jobs).where(_jobs.end_time.is_(None), _jobs.front_end.is_not(None))
-    async with database.write() as connection:
-        await connection.execute(voiding.values(front_end=None, lease_until=None))
-    return SqlStore(database)
 
 
 def _is(key: JobKey) -> tuple[ColumnElement[bool], ...]:
