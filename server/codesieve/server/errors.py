@@ -10,7 +10,7 @@
     ├── OutOfRange            OUT_OF_RANGE
     ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
     ├── Draining              UNAVAILABLE
-    ├── SlowRequest           UNAVAILABLE
+    ├── TooSlow               UNAVAILABLE: the client left the server waiting
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
@@ -92,18 +92,15 @@ class Overloaded(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooSlow(ServiceError):
+    """The client left the server waiting, and something of the server's with it."""
+
+
 class Draining(ServiceError):
     """The server is about to stop."""
 
     def __init__(self) -> None:
         super().__init__("the server is draining; try again on another one or later", reason="DRAINING")
-
-
-class SlowRequest(ServiceError):
-    """A call's message took too long to come."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the request didn't arrive within {seconds:g} s", reason="SLOW_REQUEST")
 
 
 class StoreUnavailable(ServiceError):

@@ -25,7 +25,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from codesieve.server.errors import InvalidRequest, Overloaded, SlowRequest, Violation
+from codesieve.server.errors import InvalidRequest, Overloaded, TooSlow, Violation
 
 RECEIVING = 8
 RECEIVE_SECONDS = 60.0
@@ -91,7 +91,7 @@ class Incoming:
         """The message, or where the client streams an iterator over its messages.
 
         `large`: the first one is received in its turn. `whole_stream`: a stream's later messages are held until its end,
-        too. Raises `InvalidRequest`, `Overloaded` and `SlowRequest`, from the iterator as well.
+        too. Raises `InvalidRequest`, `Overloaded` and `TooSlow`, from the iterator as well.
         """
         try:
             if self._is_stream:
@@ -107,7 +107,8 @@ class Incoming:
                 async with asyncio.timeout(RECEIVE_SECONDS):
                     raw = await self._read()
             except TimeoutError:
-                raise SlowRequest(RECEIVE_SECONDS) from None
+                text = f"the request didn't arrive within {RECEIVE_SECONDS:g} s"
+                raise TooSlow(text, reason="REQUEST_TOO_SLOW") from None
         if raw is grpc.aio.EOF:
             raise InvalidRequest([Violation("request", "is missing")])
         return self._parse(raw)

@@ -63,7 +63,7 @@ _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Draining: grpc.StatusCode.UNAVAILABLE,
-    errors.SlowRequest: grpc.StatusCode.UNAVAILABLE,
+    errors.TooSlow: grpc.StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.WorkerTrouble: grpc.StatusCode.INTERNAL,
 }

@@ -23,7 +23,7 @@ from codesieve.server.jobs.model import (
     sample_id,
 )
 from codesieve.server.quotas import Quotas
-from codesieve.server.sharing import Share
+from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
 
 Emit = Callable[[Happening], Awaitable[None]]
@@ -65,7 +65,8 @@ class Pipeline:
         weight = quotas.of(job.key.caller).weight
         self._share = Share(job.key.caller, f"jobs/{job.key}", weight, job.spec.priority)
         self._quota = quotas.in_flight(job.key.caller)
-        # More than the job's key, which may be used again once this job is deleted.
+        # More than the job's key, which may be used again once this job is deleted, or while what is left of an earlier
+        # walk is being cancelled.
         self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
 
     async def run(self, judged: Collection[str], unjudged: Sequence[Sample]) -> None:
@@ -92,7 +93,7 @@ class Pipeline:
             yield functools.partial(self._judge_one, problems[sample.problem_id], sample)
         begun = {sample.sample_id for sample in unjudged} | set(judged)
         if self._generate is not None:
-            for problem, request in planned_requests(str(self._job.key), self._job.spec, self._contents):
+            for problem, request in planned_requests(self._owner, self._job.spec, self._contents):
                 if sample_id(request.problem_id, request.temperature, request.index) not in begun:
                     yield functools.partial(self._make_and_judge, self._generate, problem, request)
         else:
@@ -126,5 +127,6 @@ class Pipeline:
 
     async def _judge_one(self, problem: Problem, sample: Sample) -> None:
         work_id = f"{self._owner}/{sample.sample_id}"
-        program = Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner)
+        urgent = self._share.priority is Priority.INTERACTIVE
+        program = Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner, urgent)
         await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program, self._share)))

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from codesieve.server.callers import Quota
 from codesieve.server.errors import Overloaded
-from codesieve.server.jobs.memory import samples_used_up
+from codesieve.server.jobs.rules import samples_used_up
 
 RETRY_SECONDS = 1.0
 CHARGE_BLOCK = 64

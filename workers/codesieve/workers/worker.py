@@ -73,7 +73,7 @@ class TaskWorker(Generic[WorkT, ResultT]):
     async def cancel(self, work_ids: Sequence[str]) -> None:
         for work_id in work_ids:
             task = self._tasks.get(work_id)
-            if task is not None:
+            if task is not None and not task.cancelling():  # twice would break off its tidying up
                 task.cancel()
 
     async def collect(self, max_wait_seconds: float) -> Sequence[ResultT | WorkFailed]:
@@ -90,8 +90,7 @@ class TaskWorker(Generic[WorkT, ResultT]):
     async def stop_tasks(self) -> None:
         """Cancels what still runs and waits until it has ended."""
         tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
+        await self.cancel(list(self._tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _outcome(self, piece: WorkT) -> ResultT | WorkFailed:

@@ -10,11 +10,11 @@ import enum
 import logging
 from collections.abc import Callable
 
-from codesieve.server.errors import ServiceError
+from codesieve.server.errors import NotFound, ServiceError, StoreUnavailable
 from codesieve.server.jobs.model import Failure, Happening, Job, JobChanged, JobContents, JobState, SampleJudged
-from codesieve.server.jobs.record import Record, resume
-from codesieve.server.jobs.recorder import Recorder
-from codesieve.server.jobs.store import JobStore, Lease
+from codesieve.server.jobs.record import Record, Resumed, resume
+from codesieve.server.jobs.recorder import Recorder, until_available
+from codesieve.server.jobs.store import JobStore, Lease, LeaseLost
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Emit, Judges, Pipeline
@@ -34,7 +34,9 @@ class Stop(enum.Enum):
     CANCELLED = enum.auto()
     """Somebody asked for it. What was finished stays, and is reported."""
     GIVEN_BACK = enum.auto()
-    """This front end stops, or lost the lease. The job goes on elsewhere or later."""
+    """This front end stops. The job goes on elsewhere or later."""
+    LOST = enum.auto()
+    """The lease ran out, and the job goes on elsewhere: nothing is to be written."""
 
 
 class JobRunner:
@@ -74,27 +76,40 @@ class JobRunner:
                 self._walking.cancel()
 
     async def run(self) -> None:
-        """Until the job has ended, is stopped, or is another front end's. Raises `StoreUnavailable` before it began."""
-        contents = await self._store.contents(self._job.key)
-        resumed = await resume(self._store, self._job)
+        """Until the job has ended, is stopped, or is another front end's."""
+        try:
+            contents, resumed = await until_available(self._read, self._job.key)
+        except NotFound:  # our lease ran out while we waited, and it was deleted
+            return
         recorder = Recorder(
             self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
         )
+        self._metrics.job_taken(self._job.state)
         writing = asyncio.create_task(recorder.write())
         going = asyncio.create_task(self._go(contents, resumed.record, resumed.unjudged, recorder))
         try:
             await asyncio.wait((writing, going), return_when=asyncio.FIRST_COMPLETED)
-            if writing.done():  # it never ends by itself: the lease is lost
-                self.stop(Stop.GIVEN_BACK)
-                log.warning("job %s: %s", self._job.job_id, writing.exception())
-            else:
+            if not writing.done():
                 await going
+            elif isinstance(trouble := writing.exception(), LeaseLost):
+                self.stop(Stop.LOST)
+                log.warning("job %s: %s", self._job.job_id, trouble.message)
+            elif trouble is not None:
+                raise trouble
         finally:
             for task in (going, writing):
                 task.cancel()
             await asyncio.gather(going, writing, return_exceptions=True)
+            if not self._job.state.ended:
+                self._metrics.job_left(self._job.state)
             if self._stop is Stop.GIVEN_BACK:
-                await self._store.release(self._lease)
+                # If it can't be given back now, the lease runs out.
+                with contextlib.suppress(StoreUnavailable, TimeoutError):
+                    async with asyncio.timeout(FLUSH_SECONDS):
+                        await self._store.release(self._lease)
+
+    async def _read(self) -> tuple[JobContents, Resumed]:
+        return await self._store.contents(self._job.key), await resume(self._store, self._job)
 
     async def _go(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], recorder: Recorder
@@ -111,6 +126,7 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await recorder.flush()
+        if self._stop in (Stop.GIVEN_BACK, Stop.LOST):
             return
         await recorder.flush()
         if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == len(record.judged):
@@ -121,7 +137,7 @@ class JobRunner:
             # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
             report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
-        await self._move(recorder, ended, state)
+        self._job = await self._move(recorder, ended, state)
         await recorder.flush()
 
     async def _walk(

@@ -16,6 +16,7 @@ from codesieve.server.jobs.model import JobKey
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.quotas import Limit
+from codesieve.server.uploads import Uploads
 from codesieve.v1 import job_pb2, job_pb2_grpc
 
 MAX_WATCHERS = 1024
@@ -28,6 +29,7 @@ class JobService(job_pb2_grpc.JobServiceServicer):
         self._jobs = jobs
         self._models = models
         self.watchers = Limit(MAX_WATCHERS, "WatchJob streams")
+        self._uploads = Uploads()
         self.metrics = metrics
         self.door = door
 
@@ -35,6 +37,21 @@ class JobService(job_pb2_grpc.JobServiceServicer):
     async def CreateJob(self, request: job_pb2.CreateJobRequest, call: Call) -> job_pb2.Job:
         job_id, spec, contents = requests.create_job(request, self._models)
         return answers.job(await self._jobs.create(call.caller, job_id, spec, contents))
+
+    @rpc(Scope.SUBMIT, large=True, whole_stream=False)
+    async def UploadJob(self, request_iterator: AsyncIterator[job_pb2.UploadJobRequest], call: Call) -> job_pb2.Job:
+        with self._uploads.begin() as upload:
+            reader: requests.JobReader | None = None
+            async for piece in self._uploads.pieces(aiter(request_iterator)):
+                upload.take(piece.ByteSize(), requests.objects_in(piece))
+                if reader is None:
+                    reader = requests.JobReader(requests.upload_start(piece))
+                else:
+                    reader.add(piece)
+            if reader is None:
+                raise requests.no_start()
+            job_id, spec, contents = reader.result(self._models)
+            return answers.job(await self._jobs.create(call.caller, job_id, spec, contents))
 
     @rpc(Scope.SUBMIT)
     async def RejudgeJob(self, request: job_pb2.RejudgeJobRequest, call: Call) -> job_pb2.Job:

@@ -17,7 +17,7 @@ from codesieve.server.interceptors import Call, rpc
 from codesieve.server.metrics import Metrics
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import RETRY_SECONDS, DayAccount, InFlight, Limit, Quotas
-from codesieve.server.sharing import Share
+from codesieve.server.sharing import Priority, Share
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
 from codesieve.workers.types import Program
 
@@ -27,6 +27,9 @@ MAX_UNANSWERED = 512
 """Items of one Judge stream that are accepted before the first of them is answered."""
 MAX_UNANSWERED_BYTES = 8 * 2**20
 """The same for what they hold; one item is always accepted."""
+ALL_UNANSWERED = 16_384
+"""Items of all streams together: each has its even part of them, so that memory is bounded however many there are."""
+ALL_UNANSWERED_BYTES = 512 * 2**20
 MAX_STREAMS = 512
 
 
@@ -76,7 +79,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
             setup = requests.judge_setup(first)
             share = Share(caller, name, call.caller.quota.weight, setup.priority)
             account = DayAccount(caller, self._quotas, self._charge, self._now)
-            stream = _Stream(name, setup, share, self._judge, in_flight, account)
+            stream = _Stream(name, setup, share, self._judge, in_flight, account, self.streams)
             del first
             reader = asyncio.create_task(stream.read(request_iterator))
             try:
@@ -101,6 +104,7 @@ class _Stream:
         judge: Judges,
         in_flight: InFlight,
         account: DayAccount,
+        streams: Limit,
     ) -> None:
         self._name = name
         self._setup = setup
@@ -108,6 +112,8 @@ class _Stream:
         self._judge = judge
         self._in_flight = in_flight
         self._account = account
+        self._streams = streams
+        self._urgent = share.priority is Priority.INTERACTIVE
         self._unanswered: dict[str, int] = {}
         """Items by their ids: the bytes that they hold."""
         self._bytes = 0
@@ -134,7 +140,8 @@ class _Stream:
                     await self._in_flight.take()
                     self._unanswered[item_id] = len(completion)
                     self._bytes += len(completion)
-                    program = Program(f"{self._name}/{number}", problem, completion, self._setup.limits, self._name)
+                    work_id = f"{self._name}/{number}"
+                    program = Program(work_id, problem, completion, self._setup.limits, self._name, self._urgent)
                     # Also of a task that is cancelled before its first step, which runs no line of its own.
                     task = judging.create_task(self._judge_one(item_id, program))
                     task.add_done_callback(lambda _: self._in_flight.give_back())
@@ -165,8 +172,11 @@ class _Stream:
         await self._answered.put(judge_pb2.JudgeResponse(id=item_id, judgement=answers.judgement(outcome)))
 
     def _full(self, more: int) -> bool:
-        count = len(self._unanswered)
-        return count >= MAX_UNANSWERED or (count > 0 and self._bytes + more > MAX_UNANSWERED_BYTES)
+        count, streams = len(self._unanswered), max(self._streams.open, 1)
+        most_bytes = min(MAX_UNANSWERED_BYTES, ALL_UNANSWERED_BYTES // streams)
+        return count >= min(MAX_UNANSWERED, ALL_UNANSWERED // streams) or (
+            count > 0 and self._bytes + more > most_bytes
+        )
 
 
 async def _settle(account: DayAccount) -> None:

@@ -21,6 +21,8 @@ _RETRIES = 6
 _START_TIMEOUT_SECONDS = 10.0
 _REFUSED_STATUS = (400, 404, 413, 422)
 """What an endpoint answers when the request itself is at fault."""
+_UNAVAILABLE_STATUS = (401, 403, 429, 502, 503, 504)
+"""What it answers when it takes no request at all now, whatever is in it."""
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 
 
@@ -91,7 +93,12 @@ class OpenAIEngine:
         except openai.APIStatusError as error:
             if error.status_code in _REFUSED_STATUS:
                 raise EngineRequestRefused(f"{self._base_url} refuses the request: {error.message}") from error
-            raise EngineError(f"{self._base_url} answered {error.status_code}: {error.message}") from error
+            kind = EngineUnavailable if error.status_code in _UNAVAILABLE_STATUS else EngineError
+            raise kind(f"{self._base_url} answered {error.status_code}: {error.message}") from error
+        except openai.APITimeoutError as error:
+            raise EngineError(f"{self._base_url} took too long: {error}") from error
+        except openai.APIConnectionError as error:
+            raise EngineUnavailable(f"{self._base_url} can't be reached: {error}") from error
         except openai.APIError as error:
             raise EngineError(f"{self._base_url} failed: {error}") from error
         if not answer.choices:
