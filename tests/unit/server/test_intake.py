@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from codesieve.server import intake as module
-from codesieve.server.errors import InvalidRequest, Overloaded, SlowRequest
+from codesieve.server.errors import InvalidRequest, Overloaded, TooSlow
 from codesieve.server.intake import Incoming, Intake
 from codesieve.server.interceptors import MAX_LINE, line
 from codesieve.v1 import job_pb2, judge_pb2
@@ -86,7 +86,7 @@ async def test_large_messages_are_received_in_turn(monkeypatch: pytest.MonkeyPat
     await asyncio.sleep(0)
     await take(False, None)  # a small one passes by
     assert intake.receiving == 1
-    with pytest.raises(SlowRequest):
+    with pytest.raises(TooSlow):
         await slow
     await take(True, None)
     assert intake.receiving == 0
