@@ -164,6 +164,17 @@ def a_job() -> job_pb2.CreateJobRequest:
     return request
 
 
+def an_upload() -> list[job_pb2.UploadJobRequest]:
+    """The same job in pieces."""
+    job = a_job()
+    begin = job_pb2.UploadJobRequest()
+    begin.create.job_id = "attackers-upload"
+    begin.create.job.problems.inline.SetInParent()
+    begin.create.job.recorded.SetInParent()
+    pieces = [begin, job_pb2.UploadJobRequest(problems=job.job.problems.inline)]
+    return [*pieces, job_pb2.UploadJobRequest(samples=job.job.recorded)]
+
+
 def a_stream(items: int = 2) -> list[judge_pb2.JudgeRequest]:
     """A Judge stream as it should be."""
     setup = judge_pb2.JudgeRequest()
@@ -180,6 +191,8 @@ def right(method: MethodDescriptor) -> Sequence[Message]:
     kind = message_factory.GetMessageClass(method.input_type)
     if method.name == "CreateJob":
         return [a_job()]
+    if method.name == "UploadJob":
+        return an_upload()
     if method.name == "Judge":
         return a_stream()
     if method.name == "RejudgeJob":

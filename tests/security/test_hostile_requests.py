@@ -306,6 +306,9 @@ def check_it_works(house: House) -> None:
     house.call("/codesieve.v1.JobService/CreateJob", "victim", request.SerializeToString())
     events = events_of(house, "jobs/another")
     assert job_pb2.JobEvent.FromString(events[-1]).job.state == job_pb2.Job.SUCCEEDED
+    pieces = [one.SerializeToString() for one in hostile.an_upload()]
+    (raw,) = house.call("/codesieve.v1.JobService/UploadJob", "attacker", *pieces)
+    assert job_pb2.Job.FromString(raw).name == "jobs/attackers-upload"
     stream = [one.SerializeToString() for one in hostile.a_stream(20)]
     answers = house.call("/codesieve.v1.JudgeService/Judge", "attacker", *stream)
     assert {judge_pb2.JudgeResponse.FromString(one).id for one in answers} == {str(i) for i in range(20)}

@@ -77,8 +77,8 @@ class FrontEnd:
             maximum_concurrent_rpcs=MAX_RPCS,
         )
         self._health = health.aio.HealthServicer()
-        self._watching = JobService(self._jobs, models, metrics, door)
-        servicers = (self._watching, self._judging, ModelService(models, metrics, door))
+        self._job_service = JobService(self._jobs, models, metrics, door)
+        servicers = (self._job_service, self._judging, ModelService(models, metrics, door))
         self._server.add_generic_rpc_handlers(
             [handler(servicer, each, self._intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
         )
@@ -112,7 +112,8 @@ class FrontEnd:
             "places to receive": self._intake.receiving,
             "Judge streams": self._judging.streams.open,
             "open streams": self._open.streams.open,
-            "WatchJob streams": self._watching.watchers.open,
+            "bytes uploaded": self._job_service.uploads.taken,
+            "WatchJob streams": self._job_service.watchers.open,
             "samples in flight": self._quotas.taken,
         }
 

@@ -29,7 +29,7 @@ class JobService(job_pb2_grpc.JobServiceServicer):
         self._jobs = jobs
         self._models = models
         self.watchers = Limit(MAX_WATCHERS, "WatchJob streams")
-        self._uploads = Uploads()
+        self.uploads = Uploads()
         self.metrics = metrics
         self.door = door
 
@@ -40,9 +40,9 @@ class JobService(job_pb2_grpc.JobServiceServicer):
 
     @rpc(Scope.SUBMIT, large=True, whole_stream=False)
     async def UploadJob(self, request_iterator: AsyncIterator[job_pb2.UploadJobRequest], call: Call) -> job_pb2.Job:
-        with self._uploads.begin() as upload:
+        with self.uploads.begin() as upload:
             reader: requests.JobReader | None = None
-            async for piece in self._uploads.pieces(aiter(request_iterator)):
+            async for piece in self.uploads.pieces(aiter(request_iterator)):
                 upload.take(piece.ByteSize(), requests.objects_in(piece))
                 if reader is None:
                     reader = requests.JobReader(requests.upload_start(piece))
