@@ -18,11 +18,6 @@ from pathlib import Path
 from tests.e2e.chaos.schedule import Laboratory, Setup
 
 
-def setup_of(seed: int) -> Setup:
-    """The set-up that a seed stands for."""
-    return Setup(docker=seed % 2 == 0, postgres=seed // 2 % 2 == 0)
-
-
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -40,7 +35,7 @@ def main() -> int:
     failed = 0
     with Laboratory(directory, (lambda line: None) if arguments.quiet else say) as laboratory:
         for seed in range(first, first + arguments.schedules):
-            setup = setup_of(seed)
+            setup = Setup.of(seed)
             if not arguments.quiet:
                 say(f"seed {seed}: {setup}")
             try:

@@ -9,12 +9,12 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.e2e.chaos import samples
 from tests.e2e.chaos.engine import DockerEngine
-from tests.e2e.chaos.world import World
+from tests.e2e.chaos.world import World, free_port
 from tests.e2e.processes import wait_for
 from tests.postgres import Postgres
 
@@ -35,6 +35,11 @@ class Setup:
 
     docker: bool
     postgres: bool
+
+    @classmethod
+    def of(cls, seed: int) -> Setup:
+        """The one that a seed stands for."""
+        return cls(docker=seed % 2 == 0, postgres=seed // 2 % 2 == 0)
 
     def __str__(self) -> str:
         return f"{'Docker' if self.docker else 'namespaces'}, {'PostgreSQL' if self.postgres else 'SQLite'}"
@@ -97,10 +102,12 @@ def run(world: World, expected: Verdicts, chance: random.Random, say: Say) -> No
     order = [*evils, *chance.sample(sorted(evils), 2)]
     chance.shuffle(order)
     judged = 0
-    for name in order:
+    for index, name in enumerate(order):
         if chance.random() < 0.8:  # else it comes on top of the one before
             judged = wait_for_progress(world, judged)
-        time.sleep(chance.uniform(0.1, 2.5))
+        pause = chance.uniform(0.1, 2.5)
+        if judged / samples.TOTAL < (index + 1) / (len(order) + 3):  # else there is no time to lose
+            time.sleep(pause)
         until = time.monotonic() + TARGET_SECONDS
         while not (hit := evils[name]()):
             assert not client.ended, f"the job ended before the schedule could {name}"
@@ -109,15 +116,44 @@ def run(world: World, expected: Verdicts, chance: random.Random, say: Say) -> No
         say(f"  {name}: {hit}")
         front.look()
     assert not client.ended, "the job ended before the last of the schedule"
-    wait_for(lambda: client.ended, JOB_SECONDS)
-    found = verdicts_of(world, world.job_id)
-    assert differences(found, expected) == {}
-    check_result(world, len(world.clients) - 1, expected)
+    check_end(world, expected)
     assert front.stop(60) == 0, "the front end did not stop well"
+    check_nothing_left(world)
+    say(f"  front end started {front.starts} times, client {client.starts} times")
+
+
+def two_front_ends(world: World, expected: Verdicts) -> None:
+    """Two front ends of one store: the one that runs the job is killed for good, and the other takes the job."""
+    addresses = [world.address, f"127.0.0.1:{free_port()}"]
+    world.start_front_end(addresses[1])
+    with Client(addresses[1]) as other:
+        other.wait_until_ready(120)
+    client = world.start_client()
+    wait_for_progress(world, samples.TOTAL // 10)
+    (running,) = [index for index, one in enumerate(world.front_ends) if "job chaos is RUNNING" in one.log]
+    assert world.front_ends[running].kill(for_good=True)
+    assert client.kill(for_good=True), "the job ended too soon"
+    left = 1 - running
+    world.address = addresses[left]
+    world.start_client()
+    check_end(world, expected)
+    assert f"job chaos is {JobState.SUCCEEDED.value}" in world.front_ends[left].log
+    assert world.front_ends[left].stop(60) == 0, "the front end did not stop well"
+    check_nothing_left(world)
+
+
+def check_end(world: World, expected: Verdicts) -> None:
+    """The last client gets its result, and that and the job's events are what they should be."""
+    client = world.clients[-1]
+    wait_for(lambda: client.ended, JOB_SECONDS)
+    assert differences(verdicts_of(world, world.job_id), expected) == {}
+    check_result(world, len(world.clients) - 1, expected)
+
+
+def check_nothing_left(world: World) -> None:
     with contextlib.suppress(AssertionError):
         wait_for(lambda: not world.left(), GONE_SECONDS)
     assert world.left() == []
-    say(f"  front end started {front.starts} times, client {client.starts} times")
 
 
 def wait_for_progress(world: World, judged: int) -> int:
@@ -153,6 +189,24 @@ class Laboratory:
     def run(self, seed: int, setup: Setup) -> float:
         """One schedule from its seed; how many seconds it took."""
         begun = time.monotonic()
+        chance = random.Random(seed)
+        with self._world(f"seed{seed}", setup, chance) as world:
+            run(world, self._undisturbed(world), chance, self._say)
+        return time.monotonic() - begun
+
+    def two_front_ends(self) -> None:
+        """A job that one front end begins and another ends."""
+        with self._world("two", Setup(docker=False, postgres=True), random.Random(0)) as world:
+            two_front_ends(world, self._undisturbed(world))
+
+    def _undisturbed(self, world: World) -> Verdicts:
+        if self._expected is None:
+            self._expected = undisturbed(world)
+            self._say(f"  undisturbed: {dict(collections.Counter(self._expected.values()))}")
+        return self._expected
+
+    @contextlib.contextmanager
+    def _world(self, name: str, setup: Setup, chance: random.Random) -> Iterator[World]:
         if setup.docker and self._engine is None:
             # A short path: a Unix socket's may have 107 bytes.
             place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="csd", dir="/tmp")))
@@ -161,17 +215,8 @@ class Laboratory:
             self._engine.start()
         if setup.postgres and self._postgres is None:
             self._postgres = self._stack.enter_context(Postgres())
-        chance = random.Random(seed)
-        world = World(
-            self._directory / f"seed{seed}",
-            self._postgres if setup.postgres else None,
-            self._engine if setup.docker else None,
-            chance,
-        )
-        with world.running():
+        postgres = self._postgres if setup.postgres else None
+        engine = self._engine if setup.docker else None
+        with World(self._directory / name, postgres, engine, chance).running() as world:
             world.start_front_end()
-            if self._expected is None:
-                self._expected = undisturbed(world)
-                self._say(f"  undisturbed: {dict(collections.Counter(self._expected.values()))}")
-            run(world, self._expected, chance, self._say)
-        return time.monotonic() - begun
+            yield world

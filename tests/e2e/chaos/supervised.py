@@ -43,6 +43,11 @@ class Supervised:
         return process.pid if process is not None and process.poll() is None else None
 
     @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self._log.read_text(errors="replace")
+
+    @property
     def ended(self) -> bool:
         """Whether it has ended for good."""
         return not self._thread.is_alive()
@@ -53,9 +58,10 @@ class Supervised:
         if pid is not None:
             self.seen |= {(one, begun) for one in (pid, *descendants(pid)) if (begun := started(one))}
 
-    def kill(self) -> bool:
-        """kill -9; whether there was anything to kill."""
+    def kill(self, for_good: bool = False) -> bool:
+        """kill -9, `for_good` without a new start; whether there was anything to kill."""
         self.look()
+        self._stopping = for_good
         pid = self.pid
         if pid is None:
             return False
