@@ -35,3 +35,12 @@ def descendants(ancestor: int, text: str = "") -> list[int]:
     while grown := {pid for pid, parent, _ in everything if parent in family} - family:
         family |= grown
     return [pid for pid, _, command in everything if pid in family and pid != ancestor and text in command]
+
+
+def started(pid: int) -> str:
+    """When a process was started, which tells it from another that has its number later; "" if it doesn't run."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]

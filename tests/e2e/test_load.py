@@ -99,7 +99,7 @@ async def test_two_hundred_clients_share_evenly_within_bounded_memory(
     start_server: Callable[..., Any], tmp_path: Path, tokens: dict[str, str]
 ) -> None:
     file = tokens_file(tmp_path / "tokens.toml", tokens)
-    server = start_server("--sandbox", "namespaces", "--store", str(tmp_path / "jobs.db"), "--tokens", str(file))
+    server = start_server("--sandbox", "namespaces", "--tokens", str(file))
     clients = [
         # One more than the quota: what is sent to a stream that was refused hides its status from grpc.aio.
         LoadClient(server.address, name, token, most=QUOTA + 1 if name.startswith("over") else None)

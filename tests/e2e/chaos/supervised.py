@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.e2e.processes import descendants
+from tests.e2e.processes import descendants, started
 
 PAUSE_SECONDS = 0.3
 
@@ -109,12 +109,3 @@ class Supervised:
             if self._process.wait() == 0 and self._once:
                 return
             time.sleep(PAUSE_SECONDS)
-
-
-def started(pid: int) -> str:
-    """When a process was started, which tells it from another that has its number later; "" if it doesn't run."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
