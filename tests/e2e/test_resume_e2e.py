@@ -21,7 +21,7 @@ from codesieve.client.types import SampleGenerated, SampleJudged
 from codesieve.server import datasets
 
 START_SECONDS = 120
-REPEATS = 6
+REPEATS = 4
 
 
 class Server:
@@ -70,7 +70,8 @@ class Server:
             self.started |= family(self._process.pid)
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(60)
-        until = time.monotonic() + 30
+        # The cells and actors of a killed front end go by themselves; two agents of Ray's own stay.
+        until = time.monotonic() + 8
         while self.started & running() and time.monotonic() < until:
             time.sleep(0.1)
         for pid in self.started & running():
@@ -121,7 +122,7 @@ def test_a_job_goes_on_after_its_front_end_was_killed(tmp_path: Path) -> None:
             )
             for event in client.watch(job):  # one stream: the SDK comes back to it by itself
                 seen.append(event)
-                if event.sequence == 600:
+                if event.sequence == 500:
                     server.kill()
                     judged_before = sum(isinstance(one, SampleJudged) for one in seen)
                     server.start()
