@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 MAX_UNWRITTEN = 2048
 MAX_BATCH = 512
-GATHER_SECONDS = 0.05
-"""How long happenings gather at least between two writes."""
+GATHER_SECONDS = 0.1
+"""How long happenings gather at least between two writes. A job that ends waits for nothing."""
 GATHER_FACTOR = 4.0
 """How many times the time that the last write took they gather, so that many jobs share a slow store."""
 LONGEST_GATHER_SECONDS = 1.0
