@@ -244,5 +244,17 @@ async def test_jobs_at_a_time(house: House) -> None:
     await house.jobs.CreateJob(recorded(1, "a"), metadata=ME)
 
 
+async def test_a_refusal_reaches_a_client_that_is_still_sending(house: House) -> None:
+    """grpc.aio makes an internal error of a stream that ends while it writes."""
+    await house.start("samples_per_day = 3")
+    for _ in range(10):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await collect(house.judging.Judge(sending(300)))
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await collect(house.judging.Judge(sending(300), metadata=ME))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 async def collect(stream: Any) -> list[Any]:
     return [one async for one in stream]

@@ -1,7 +1,7 @@
 """How requests come in: after the door, in bounded memory, and with what can't be read told to the client.
 
 gRPC's own servers read and parse a call's message before they ask anybody. Here each method is registered as one that takes
-a stream of bytes, so that nothing is read for a caller whom the door refuses; that a message which is none (random bytes, a
+a stream of bytes, so that nothing is kept for a caller whom the door refuses; that a message which is none (random bytes, a
 lone surrogate) becomes INVALID_ARGUMENT, which gRPC calls an unknown error; and that memory is bounded when many large
 messages come at once:
 
@@ -30,6 +30,8 @@ from codesieve.server.errors import InvalidRequest, Overloaded, TooSlow, Violati
 RECEIVING = 8
 RECEIVE_SECONDS = 60.0
 """How long a place to receive is waited for, and how long a first message may take once it has one."""
+DRAINING = 8
+DRAIN_SECONDS = 0.5
 MAX_HELD_BYTES = 256 * 2**20
 RETRY_SECONDS = 2.0
 
@@ -46,6 +48,8 @@ class Intake:
         """Of the messages of calls under way."""
         self.receiving = 0
         """Large messages that are being received."""
+        self.draining = 0
+        """Refused streams that are being read to their end."""
 
     def hold(self, count: int) -> None:
         """Counts received bytes. Raises `Overloaded` where they are too many beside those of others."""
@@ -85,6 +89,9 @@ class Incoming:
         self._is_stream = method.client_streaming
         self._intake = intake
         self._held = 0
+        self._reading = False
+        """A read is under way, or was broken off; another one would be an error."""
+        self._ended = False
 
     @contextlib.asynccontextmanager
     async def taken(self, large: bool, whole_stream: bool) -> AsyncIterator[Any]:
@@ -105,7 +112,7 @@ class Incoming:
         async with self._intake.place() if large else contextlib.nullcontext():
             try:
                 async with asyncio.timeout(RECEIVE_SECONDS):
-                    raw = await self._read()
+                    raw = await self._next()
             except TimeoutError:
                 text = f"the request didn't arrive within {RECEIVE_SECONDS:g} s"
                 raise TooSlow(text, reason="REQUEST_TOO_SLOW") from None
@@ -115,8 +122,31 @@ class Incoming:
 
     async def _stream(self, large: bool, whole_stream: bool) -> AsyncIterator[Message]:
         yield await self._first(large)
-        while (raw := await self._read()) is not grpc.aio.EOF:
+        while (raw := await self._next()) is not grpc.aio.EOF:
             yield self._parse(raw, hold=whole_stream)
+
+    async def drain(self) -> None:
+        """Throws away what a client that is refused still sends on its stream, for a moment.
+
+        A grpc.aio client whose stream ends while it writes is told of an internal error, and its status is lost.
+        """
+        if not self._is_stream or self._reading or self._ended or self._intake.draining >= DRAINING:
+            return
+        self._intake.draining += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    while await self._next() is not grpc.aio.EOF:
+                        pass
+        finally:
+            self._intake.draining -= 1
+
+    async def _next(self) -> Any:
+        self._reading = True
+        raw = await self._read()
+        self._reading = False
+        self._ended = raw is grpc.aio.EOF
+        return raw
 
     def _parse(self, raw: bytes, hold: bool = True) -> Message:
         if hold:

@@ -167,6 +167,7 @@ def _streaming(method: MethodT, scope: Scope, large: bool, whole_stream: bool) -
         except Exception as error:  # noqa: BLE001 - every one becomes a status, and is logged
             refusal = around.refused(error)
         if refusal is not None:
+            await incoming.drain()
             await context.abort(*refusal)
 
     return streaming  # type: ignore[return-value]
@@ -191,6 +192,7 @@ def _unary(method: MethodT, scope: Scope, large: bool, whole_stream: bool) -> Me
         else:
             around.ended(grpc.StatusCode.OK)
             return answer
+        await incoming.drain()
         return await context.abort(*refusal)
 
     return unary  # type: ignore[return-value]
