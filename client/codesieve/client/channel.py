@@ -1,10 +1,11 @@
-"""What the sync and the async client open a channel with, and how they find a method on it."""
+"""How the sync and the async client open a channel, and how they find a method on it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from codesieve.client.requests import MAX_MESSAGE_BYTES
+from codesieve.client.security import Security, is_loopback
 from codesieve.v1 import job_pb2_grpc, judge_pb2_grpc, model_pb2_grpc
 
 DEFAULT_TARGET = "127.0.0.1:7420"
@@ -25,20 +26,33 @@ OPTIONS: list[tuple[str, int]] = [
 ]
 
 
-class Stubs:
-    """The methods of a channel, by "Service.Method"."""
+def open_channel(module: Any, target: str, security: Security) -> Any:
+    """A channel of `grpc` or `grpc.aio`. Raises `InvalidRequest` for a token that others would see, or a bad file."""
+    security.check(target)
+    options = list(OPTIONS)
+    if is_loopback(target):
+        # A proxy of the environment would make another machine of this one.
+        options.append(("grpc.enable_http_proxy", 0))
+    if security.encrypted:
+        return module.secure_channel(target, security.credentials(), options=options)
+    return module.insecure_channel(target, options=options)
 
-    def __init__(self, channel: Any) -> None:
+
+class Stubs:
+    """The methods of a channel, by "Service.Method", called with `metadata`."""
+
+    def __init__(self, channel: Any, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._metadata = metadata
         self._services: dict[str, Any] = {
             "JobService": job_pb2_grpc.JobServiceStub(channel),
             "JudgeService": judge_pb2_grpc.JudgeServiceStub(channel),
             "ModelService": model_pb2_grpc.ModelServiceStub(channel),
         }
 
-    def method(self, name: str) -> Any:
-        """The callable that makes calls of this method."""
+    def call(self, name: str, request: Any, timeout: float | None = None) -> Any:
+        """Begins a call; `request` is a message, or an iterator of them."""
         service, _, method = name.partition(".")
-        return getattr(self._services[service], method)
+        return getattr(self._services[service], method)(request, timeout=timeout, metadata=self._metadata)
 
 
 def no_answer(target: str, seconds: float) -> str:

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 NameT = TypeVar("NameT", bound=enum.StrEnum)
 
 
-def _enum(kind: type[NameT], wire: EnumTypeWrapper, number: int) -> NameT:
+def _enum(kind: type[NameT], wire: EnumTypeWrapper, number: int, prefix: str = "") -> NameT:
     """Raises `ServerError` for a value that this client doesn't know: guessing a verdict would be worse."""
     try:
-        return kind(wire.Name(number))
+        return kind(wire.Name(number).removeprefix(prefix))
     except ValueError:
         what = f"the server sent {kind.__name__} {number}, which this client doesn't know; upgrade the client"
         raise ServerError(what, reason="UNKNOWN_ENUM_VALUE") from None
 
 
-def _enum_or_none(kind: type[NameT], wire: EnumTypeWrapper, number: int) -> NameT | None:
-    return None if number == 0 else _enum(kind, wire, number)
+def _enum_or_none(kind: type[NameT], wire: EnumTypeWrapper, number: int, prefix: str = "") -> NameT | None:
+    return None if number == 0 else _enum(kind, wire, number, prefix)
 
 
 def _duration(seconds: float | None) -> Duration | None:
@@ -48,6 +48,12 @@ def _time(wire: Timestamp) -> datetime.datetime:
 
 
 # What goes out.
+
+_PRIORITIES = {
+    None: types_pb2.PRIORITY_UNSPECIFIED,
+    types.Priority.BATCH: types_pb2.PRIORITY_BATCH,
+    types.Priority.INTERACTIVE: types_pb2.PRIORITY_INTERACTIVE,
+}
 
 
 def problem_source(problems: str | Sequence[Problem], limit: int = 0) -> types_pb2.ProblemSource:
@@ -91,6 +97,10 @@ def _problem(problem: Problem) -> types_pb2.Problem:
                 )
             )
     return message
+
+
+def priority(value: types.Priority | None) -> types_pb2.Priority:
+    return _PRIORITIES[value]
 
 
 def limits(value: types.Limits | None) -> types_pb2.Limits | None:
@@ -187,6 +197,9 @@ def job(wire: job_pb2.Job) -> types.Job:
         progress=_progress(wire.progress) if wire.HasField("progress") else None,
         report=_report(wire.report) if wire.HasField("report") else None,
         failure=types.Failure(wire.failure.reason, wire.failure.message) if wire.HasField("failure") else None,
+        priority=_enum_or_none(types.Priority, types_pb2.Priority, wire.priority, "PRIORITY_"),
+        timeout_seconds=wire.timeout.ToTimedelta().total_seconds() if wire.HasField("timeout") else None,
+        rejudge_of=wire.rejudge_of.removeprefix("jobs/"),
     )
 
 

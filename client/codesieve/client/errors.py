@@ -6,15 +6,17 @@
     ├── NotFound                no such job or model
     ├── AlreadyExists           the job id is taken by a job with other contents
     ├── PreconditionFailed      the server lacks what the request needs: an engine, a model
-    ├── NotAllowed              the server doesn't know you, or doesn't let you
-    ├── Overloaded              too much is waiting; `retry_after` seconds say when to come back
-    ├── Unavailable             no server answers, or it is draining
+    ├── Unauthenticated         the server doesn't know you: no token, or one that isn't valid
+    ├── NotAllowed              the server knows you, and doesn't let you
+    ├── TryLater                nothing is wrong with the request
+    │   ├── Overloaded          too much is waiting, or a quota is used up
+    │   └── Unavailable         no server answers, it is draining, or it can't reach its store
     ├── ServerError             a defect or a failure on the server's side
     └── JobFailed               the job ended without success; `result` holds what was finished
         └── JobCancelled        somebody cancelled it
 
-`Overloaded` and `Unavailable` are raised only after the retries of `Retry` are spent. Each has a message of one line
-for people and, where the server gave one, a stable `reason` for programs.
+A `TryLater` is raised only after the retries of `Retry` are spent, or where the server says that they won't help. Each error
+has a message of one line for people and, where the server gave one, a stable `reason` for programs.
 """
 
 from __future__ import annotations
@@ -61,20 +63,28 @@ class PreconditionFailed(CodesieveError):
     """The server lacks what the request needs."""
 
 
+class Unauthenticated(CodesieveError):
+    """The server doesn't know the caller."""
+
+
 class NotAllowed(CodesieveError):
-    """The server doesn't know the caller, or doesn't let it."""
+    """The server knows the caller, and doesn't let it."""
 
 
-class Overloaded(CodesieveError):
-    """Too much is waiting at the server. `retry_after` is in seconds; None where the server doesn't say."""
+class TryLater(CodesieveError):
+    """Not now. `retry_after` seconds say when to come back; None where the server doesn't say."""
 
     def __init__(self, message: str, *, reason: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, reason=reason)
         self.retry_after = retry_after
 
 
-class Unavailable(CodesieveError):
-    """No server answers, or it is draining."""
+class Overloaded(TryLater):
+    """Too much is waiting at the server. Without `retry_after` coming back doesn't help."""
+
+
+class Unavailable(TryLater):
+    """No server answers, it is draining, or it can't reach its store."""
 
 
 class ServerError(CodesieveError):
@@ -97,12 +107,12 @@ _BY_CODE: dict[str, type[CodesieveError]] = {
     "NOT_FOUND": NotFound,
     "ALREADY_EXISTS": AlreadyExists,
     "FAILED_PRECONDITION": PreconditionFailed,
-    "UNAUTHENTICATED": NotAllowed,
+    "UNAUTHENTICATED": Unauthenticated,
     "PERMISSION_DENIED": NotAllowed,
-    "UNAVAILABLE": Unavailable,
-    # A deadline is only ever the client's own patience: no answer came.
-    "DEADLINE_EXCEEDED": Unavailable,
 }
+_NO_ANSWER = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+"""A deadline is the client's own patience, or the server's with an upload that stood still. A call that this side didn't
+cancel was cut off by a server, or a proxy, that is stopping."""
 
 
 _WRITE_FAILED = "Internal error from Core"
@@ -123,8 +133,10 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> CodesieveError:
         return Overloaded(message or "the server is overloaded", reason=reason, retry_after=retry_after)
     if code == "UNIMPLEMENTED":
         return ServerError(f"the server at {target} doesn't know this call; is it a codesieve server? ({message})")
-    if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
-        message = f"no answer from the server at {target}: {message or code}"
+    if code in _NO_ANSWER:
+        # With a reason it is an answer, of a server that can't serve now.
+        told = message if reason else f"no answer from the server at {target}: {message or code}"
+        return Unavailable(told, reason=reason, retry_after=retry_after)
     return _BY_CODE.get(code, ServerError)(message or code, reason=reason)
 
 

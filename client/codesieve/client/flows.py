@@ -11,11 +11,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from codesieve.client import convert, requests, types
-from codesieve.client.errors import CodesieveError, JobCancelled, JobFailed, ServerError
+from codesieve.client import convert, requests, types, uploads
+from codesieve.client.errors import CodesieveError, JobCancelled, JobFailed, NotFound, ServerError
 from codesieve.client.retry import Backoff, Retry
 from codesieve.v1 import job_pb2
 
@@ -30,14 +30,18 @@ ValueT = TypeVar("ValueT")
 
 UNARY_TIMEOUT_SECONDS = 60.0
 LOAD_MODEL_TIMEOUT_SECONDS = 3600.0
+UPLOAD_TIMEOUT_SECONDS = 1800.0
+STOOD_SECONDS = 60.0
+"""A stream that stood for longer had a server at its other end, even if that had nothing to say: connecting to a machine
+that is gone fails sooner."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """Make one unary call, and send its answer in. `method` is "Service.Method"."""
+    """Make one call with one answer, and send that in. `method` is "Service.Method"; an `Upload` is sent in its pieces."""
 
     method: str
-    request: Message
+    request: Message | Upload
     timeout_seconds: float
 
 
@@ -74,6 +78,9 @@ Command = Call | Open | Read | Sleep | Emit[ValueT]
 Flow = Generator[Command[ValueT], Any, None]
 
 
+OnOutage = Callable[[CodesieveError | None], None]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tools:
     """What flows need of the world. `clock` is monotonic, in seconds."""
@@ -81,9 +88,47 @@ class Tools:
     retry: Retry
     clock: Callable[[], float]
     rng: random.Random
+    on_outage: OnOutage | None = None
+    """Told what went wrong each time before it is tried again, and None once the server answers after that."""
 
-    def backoff(self) -> Backoff:
-        return Backoff(self.retry, self.clock(), self.rng)
+
+class Attempts:
+    """The attempts of one call: when to make the next one, and telling of it."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._backoff = Backoff(tools.retry, tools.rng)
+        self._out = False
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """A stream is about to be opened."""
+        self._began = self._tools.clock()
+
+    def moved(self) -> None:
+        """The call got on, though it has broken: its time begins anew."""
+        self._backoff.progress()
+
+    def answered(self) -> None:
+        """The server answers."""
+        self._backoff.progress()
+        if self._out and self._tools.on_outage is not None:
+            self._tools.on_outage(None)
+        self._out = False
+
+    def broke(self, error: CodesieveError) -> Sleep:
+        """How long to wait before a broken stream is opened again; raises `error` where it isn't to be."""
+        if self._tools.clock() - self._began > STOOD_SECONDS:
+            self.moved()
+        return self.failed(error)
+
+    def failed(self, error: CodesieveError) -> Sleep:
+        """How long to wait before the call is made again; raises `error` where it isn't to be."""
+        wait = Sleep(self._backoff.delay(error, self._tools.clock()))
+        self._out = True
+        if self._tools.on_outage is not None:
+            self._tools.on_outage(error)
+        return wait
 
 
 def unary(
@@ -94,28 +139,62 @@ def unary(
     timeout_seconds: float = UNARY_TIMEOUT_SECONDS,
 ) -> Flow[ValueT]:
     """One call, tried again while that may help; emits the converted answer."""
-    taken = request.ByteSize()
-    if taken > requests.MAX_MESSAGE_BYTES:
-        most = requests.size(requests.MAX_MESSAGE_BYTES)
-        raise requests.invalid(
-            [("request", f"is {requests.size(taken)}; at most {most} go through, send it in several jobs")]
-        )
-    backoff = tools.backoff()
+    attempts = Attempts(tools)
     while True:
         try:
             answer = yield Call(method, request, timeout_seconds)
         except CodesieveError as error:
-            yield Sleep(backoff.delay(error, tools.clock()))
+            yield attempts.failed(error)
         else:
+            attempts.answered()
             yield Emit(convert_answer(answer))
             return
 
 
+def create_job(tools: Tools, request: job_pb2.CreateJobRequest) -> Flow[types.Job]:
+    """Makes a job; one that is large is sent in pieces."""
+    if request.ByteSize() <= uploads.UPLOAD_BEYOND_BYTES:
+        yield from unary(tools, "JobService.CreateJob", request, convert.job)
+        return
+    uploads.check(request)
+    upload = Upload(request)
+    attempts = Attempts(tools)
+    furthest = 0
+    while True:
+        try:
+            answer = yield Call("JobService.UploadJob", upload, UPLOAD_TIMEOUT_SECONDS)
+        except CodesieveError as error:
+            if upload.taken > furthest:  # so often at most as there are pieces
+                furthest = upload.taken
+                attempts.moved()
+            yield attempts.failed(error)
+        else:
+            attempts.answered()
+            yield Emit(convert.job(answer))
+            return
+
+
+class Upload:
+    """A job that is sent in pieces, from the first one in each attempt. `taken` is how many gRPC took in the last."""
+
+    def __init__(self, request: job_pb2.CreateJobRequest) -> None:
+        self._request = request
+        self.taken = 0
+
+    def open(self) -> Iterator[job_pb2.UploadJobRequest]:
+        """The pieces of a new attempt."""
+        self.taken = 0
+        for piece in uploads.pieces(self._request):
+            yield piece
+            self.taken += 1
+
+
 def watch(tools: Tools, name: str, after_sequence: int) -> Flow[types.Event]:
     """Every event of a job after a sequence number, each once, over as many streams as it takes."""
-    backoff = tools.backoff()
+    attempts = Attempts(tools)
     seen = after_sequence
     while True:
+        attempts.begin()
         try:
             stream = yield Open("JobService.WatchJob", job_pb2.WatchJobRequest(name=name, after_sequence=seen))
             while (wire := (yield Read(stream))) is not None:
@@ -125,27 +204,40 @@ def watch(tools: Tools, name: str, after_sequence: int) -> Flow[types.Event]:
                     missing = f"events {seen + 1} to {wire.sequence - 1} of {name} are missing from the server's stream"
                     raise ServerError(missing, reason="EVENTS_MISSING")
                 seen = wire.sequence
-                backoff.progress(tools.clock())
+                attempts.answered()
                 event = convert.event(wire)
                 if event is not None:
                     yield Emit(event)
             return
         except CodesieveError as error:
-            yield Sleep(backoff.delay(error, tools.clock()))
+            if seen > after_sequence:
+                _check_still_there(error, name)
+            yield attempts.broke(error)
+
+
+def _check_still_there(error: CodesieveError, name: str) -> None:
+    """Raises what it means that a job whose events were seen is not to be found, or has fewer of them."""
+    if isinstance(error, NotFound):
+        lost = "it was deleted, or the server has started anew without a store that outlives it"
+        raise NotFound(f"{name} is no longer there: {lost}", reason="JOB_LOST") from error
+    if error.reason == "SEQUENCE_OUT_OF_RANGE":
+        lost = "the server has fewer events of it than it sent before; its store was lost or set back"
+        raise ServerError(f"{name} is not what it was: {lost}", reason="EVENTS_LOST") from error
 
 
 def judge(tools: Tools, ledger: Ledger) -> Flow[types.Judged]:
     """Every item's judgement, once, over as many streams as it takes; unanswered items are sent again."""
-    backoff = tools.backoff()
+    attempts = Attempts(tools)
     while True:
+        attempts.begin()
         try:
             stream = yield Open("JudgeService.Judge", ledger)
             while (wire := (yield Read(stream))) is not None:
-                backoff.progress(tools.clock())
+                attempts.answered()
                 if ledger.settle(wire.id):
                     yield Emit(convert.judged(wire))
         except CodesieveError as error:
-            yield Sleep(backoff.delay(error, tools.clock()))
+            yield attempts.broke(error)
         else:
             ledger.check_complete()
             return

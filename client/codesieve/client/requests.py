@@ -25,6 +25,8 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 """The largest request and answer, here and at the server."""
 MAX_COMPLETION_BYTES = 2**20
 """The largest completion."""
+MAX_TIMEOUT_SECONDS = 366 * 86_400.0
+"""The longest time limit of a job."""
 
 _DATASETS = {"humaneval": frozenset(f"HumanEval/{number}" for number in range(164))}
 """The task ids of published data sets, which never change; of others only the server knows them."""
@@ -56,17 +58,20 @@ def create_job(
     limit: int = 0,
     limits: types.Limits | None = None,
     job_id: str | None = None,
+    priority: types.Priority | None = None,
+    timeout_seconds: float | None = None,
 ) -> job_pb2.CreateJobRequest:
     """Builds the request that starts a job; it always carries a job id, so that it can be sent twice.
 
     Raises `InvalidRequest` with all that is wrong with it.
     """
-    job = job_pb2.Job(k=_k_in_range(k), limits=convert.limits(limits))
-    if job_id is None:
-        job_id = f"job-{uuid.uuid4().hex}"
-    wrong: list[tuple[str, str]] = []
-    if not _JOB_ID.match(job_id):
-        wrong.append(("job_id", "must be 1 to 63 lower-case letters, digits and hyphens, and begin with a letter"))
+    job = job_pb2.Job(k=_k_in_range(k), limits=convert.limits(limits), priority=convert.priority(priority))
+    chosen, wrong = _job_id(job_id)
+    if timeout_seconds is not None and 0 < timeout_seconds <= MAX_TIMEOUT_SECONDS:
+        job.timeout.FromNanoseconds(round(timeout_seconds * 1e9))
+    elif timeout_seconds is not None:
+        bounds = f"must be above 0 and at most {MAX_TIMEOUT_SECONDS:g} s"
+        wrong.append(("job.timeout", f"{bounds}, not {timeout_seconds:g} s"))
     if limit < 0:
         wrong.append(("job.problems.limit", f"must be at least 0, not {limit}"))
     if not problems:
@@ -85,15 +90,37 @@ def create_job(
     if wrong:
         raise invalid(wrong)
     job.problems.CopyFrom(convert.problem_source(problems, limit))
-    return job_pb2.CreateJobRequest(job_id=job_id, job=job)
+    return job_pb2.CreateJobRequest(job_id=chosen, job=job)
 
 
-def judge_setup(problems: str | Sequence[Problem], limits: types.Limits | None = None) -> judge_pb2.JudgeRequest:
+def rejudge_job(job: str | types.Job, job_id: str | None = None) -> job_pb2.RejudgeJobRequest:
+    """Builds the request that judges a job's samples again; it always carries a job id. Raises `InvalidRequest`."""
+    chosen, wrong = _job_id(job_id)
+    if wrong:
+        raise invalid(wrong)
+    return job_pb2.RejudgeJobRequest(name=job_name(job), job_id=chosen)
+
+
+def _job_id(chosen: str | None) -> tuple[str, list[tuple[str, str]]]:
+    """The id, or a new one, and what is wrong with it."""
+    job_id = f"job-{uuid.uuid4().hex}" if chosen is None else chosen
+    if _JOB_ID.match(job_id):
+        return job_id, []
+    return job_id, [("job_id", "must be 1 to 63 lower-case letters, digits and hyphens, and begin with a letter")]
+
+
+def judge_setup(
+    problems: str | Sequence[Problem], limits: types.Limits | None = None, priority: types.Priority | None = None
+) -> judge_pb2.JudgeRequest:
     """Builds the first message of a Judge stream. Raises `InvalidRequest`."""
     if not problems:
         raise invalid([("setup.problems", "there are no problems")])
     return judge_pb2.JudgeRequest(
-        setup=judge_pb2.JudgeSetup(problems=convert.problem_source(problems), limits=convert.limits(limits))
+        setup=judge_pb2.JudgeSetup(
+            problems=convert.problem_source(problems),
+            limits=convert.limits(limits),
+            priority=convert.priority(priority),
+        )
     )
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 
 from codesieve.client import convert, flows, requests, types
-from codesieve.client.channel import DEFAULT_TARGET, OPTIONS, Stubs, no_answer
+from codesieve.client.channel import DEFAULT_TARGET, Stubs, no_answer, open_channel
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
 from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
+from codesieve.client.security import Security
 from codesieve.v1 import job_pb2, model_pb2
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 class Client:
     """A connection to a codesieve server. Safe to share between threads; close it, or use it in a `with`.
 
-    `target` is "HOST:PORT", or any name that gRPC resolves. With `credentials` the connection is encrypted.
+    `target` is "HOST:PORT", or any name that gRPC resolves. `security` holds the token and the encryption. `on_outage` is
+    called with what went wrong each time before something is tried again, and with None once the server answers after that.
     Each call raises a `CodesieveError`; see ``codesieve.client.errors`` for the tree.
     """
 
@@ -35,17 +37,16 @@ class Client:
         self,
         target: str = DEFAULT_TARGET,
         *,
-        credentials: grpc.ChannelCredentials | None = None,
+        security: Security = Security(),  # noqa: B008 (frozen)
         retry: Retry = Retry(),  # noqa: B008 (frozen)
+        on_outage: flows.OnOutage | None = None,
     ) -> None:
         self.target = target
-        if credentials is None:
-            self._channel = grpc.insecure_channel(target, options=OPTIONS)
-        else:
-            self._channel = grpc.secure_channel(target, credentials, options=OPTIONS)
-        self._stubs = Stubs(self._channel)
+        self._channel = open_channel(grpc, target, security)
+        self._stubs = Stubs(self._channel, security.metadata)
+        self._closed = False
         # Jitter needs no reproducibility, and forked trainers must not share it.
-        self._tools = flows.Tools(retry, time.monotonic, random.SystemRandom())
+        self._tools = flows.Tools(retry, time.monotonic, random.SystemRandom(), on_outage)
         self.jobs = Jobs(self)
         self.models = Models(self)
 
@@ -58,7 +59,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; what is under way on it ends with an error."""
+        """Closes the connection; what is under way on it ends at once, here and at the server, with `Unavailable`."""
+        self._closed = True
         self._channel.close()
 
     def wait_until_ready(self, timeout_seconds: float = 10.0) -> None:
@@ -80,15 +82,27 @@ class Client:
         limit: int = 0,
         limits: types.Limits | None = None,
         job_id: str | None = None,
+        priority: types.Priority | None = None,
+        timeout_seconds: float | None = None,
         on_event: Callable[[types.Event], None] | None = None,
     ) -> types.RunResult:
         """Has samples made, judged and scored, and waits for the result.
 
         `problems` is a data set of the server's ("humaneval") or a list; only the first `limit` are taken, 0 takes
         all. Calling it again with the same `job_id` and the same rest comes back to the same job, whatever became of
-        the first caller. `on_event` sees each event as it comes. Raises `JobFailed` where the job does not succeed.
+        the first caller. `on_event` sees each event as it comes. Raises `JobFailed` where the job does not succeed, which it
+        doesn't if it takes longer than `timeout_seconds`; what was finished then is in the error's `result`.
         """
-        job = self.jobs.create(problems, generation, k=k, limit=limit, limits=limits, job_id=job_id)
+        job = self.jobs.create(
+            problems,
+            generation,
+            k=k,
+            limit=limit,
+            limits=limits,
+            job_id=job_id,
+            priority=priority,
+            timeout_seconds=timeout_seconds,
+        )
         return self.result(job, on_event)
 
     def evaluate(
@@ -99,10 +113,21 @@ class Client:
         k: Sequence[int] = (),
         limits: types.Limits | None = None,
         job_id: str | None = None,
+        priority: types.Priority | None = None,
+        timeout_seconds: float | None = None,
         on_event: Callable[[types.Event], None] | None = None,
     ) -> types.RunResult:
         """Has samples that were made before judged and scored, and waits for the result. See `run`."""
-        return self.result(self.jobs.create(problems, samples, k=k, limits=limits, job_id=job_id), on_event)
+        job = self.jobs.create(
+            problems,
+            samples,
+            k=k,
+            limits=limits,
+            job_id=job_id,
+            priority=priority,
+            timeout_seconds=timeout_seconds,
+        )
+        return self.result(job, on_event)
 
     def result(self, job: str | types.Job, on_event: Callable[[types.Event], None] | None = None) -> types.RunResult:
         """Waits until a job has ended; gives its samples and its report. Raises `JobFailed` where it did not succeed."""
@@ -119,14 +144,16 @@ class Client:
         problems: str | Sequence[Problem] = "humaneval",
         *,
         limits: types.Limits | None = None,
+        priority: types.Priority | None = None,
     ) -> Generator[types.Judged, None, None]:
         """Judges completions as `items` brings them; gives each judgement as soon as it is there, in any order.
 
         `items` is read in a background thread, no faster than the server takes them. Every item is answered exactly
         once; those unanswered when the server goes away are sent again once it is back. What `items` raises is raised
-        here, after the answers to what it had brought.
+        here, after the answers to what it had brought. Leaving early (`break`, then `close()`) cancels the stream, and the
+        judging with it.
         """
-        ledger = flows.Ledger(requests.judge_setup(problems, limits))
+        ledger = flows.Ledger(requests.judge_setup(problems, limits, priority))
         return self._drive(flows.judge(self._tools, ledger), _Feeder(ledger, items))
 
     def watch(self, job: str | types.Job, after_sequence: int = 0) -> Generator[types.Event, None, None]:
@@ -144,7 +171,15 @@ class Client:
         timeout_seconds: float = flows.UNARY_TIMEOUT_SECONDS,
     ) -> flows.ValueT:
         """One unary call with its retries. For `jobs` and `models`."""
-        (answer,) = self._drive(flows.unary(self._tools, method, request, convert_answer, timeout_seconds))
+        return self.carry_out(flows.unary(self._tools, method, request, convert_answer, timeout_seconds))
+
+    def create_job(self, request: job_pb2.CreateJobRequest) -> types.Job:
+        """Makes a job, in pieces where it is large. For `jobs`."""
+        return self.carry_out(flows.create_job(self._tools, request))
+
+    def carry_out(self, flow: flows.Flow[flows.ValueT]) -> flows.ValueT:
+        """A flow with one answer."""
+        (answer,) = self._drive(flow)
         return answer
 
     def _drive(
@@ -161,6 +196,7 @@ class Client:
                 except StopIteration:
                     return
                 answer = error = None
+                self._check_open()
                 try:
                     match command:
                         case flows.Emit(value=value):
@@ -168,20 +204,26 @@ class Client:
                         case flows.Sleep(seconds=seconds):
                             time.sleep(seconds)
                         case flows.Call(method=method, request=request, timeout_seconds=timeout):
-                            answer = self._stubs.method(method)(request, timeout=timeout)
+                            one = request.open() if isinstance(request, flows.Upload) else request
+                            answer = self._stubs.call(method, one, timeout)
                         case flows.Open(method=method, request=request):
                             if stream is not None:
                                 stream.cancel()
                             sent = request if feeder is None else feeder.open()
-                            answer = stream = self._stubs.method(method)(sent)
+                            answer = stream = self._stubs.call(method, sent)
                         case flows.Read(stream=opened):
                             answer = next(opened, None)
                 except grpc.RpcError as failed:
+                    self._check_open()
                     error = from_rpc_error(failed, self.target)
         finally:
             flow.close()
             if stream is not None:
                 stream.cancel()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the client was closed", reason="CLIENT_CLOSED")
 
 
 class _Feeder:
@@ -237,10 +279,21 @@ class Jobs:
         limit: int = 0,
         limits: types.Limits | None = None,
         job_id: str | None = None,
+        priority: types.Priority | None = None,
+        timeout_seconds: float | None = None,
     ) -> types.Job:
         """Starts a job, and doesn't wait for it. Raises `InvalidRequest`, `AlreadyExists`, `PreconditionFailed`."""
-        request = requests.create_job(problems, samples, k=k, limit=limit, limits=limits, job_id=job_id)
-        return self._client.call("JobService.CreateJob", request, convert.job)
+        request = requests.create_job(
+            problems,
+            samples,
+            k=k,
+            limit=limit,
+            limits=limits,
+            job_id=job_id,
+            priority=priority,
+            timeout_seconds=timeout_seconds,
+        )
+        return self._client.create_job(request)
 
     def get(self, job: str | types.Job) -> types.Job:
         """The job, with its report once it has ended. Raises `NotFound`."""
@@ -256,6 +309,19 @@ class Jobs:
         """Stops a job; what was finished stays. Raises `NotFound`."""
         request = job_pb2.CancelJobRequest(name=requests.job_name(job))
         return self._client.call("JobService.CancelJob", request, convert.job)
+
+    def delete(self, job: str | types.Job) -> None:
+        """Removes a job that has ended, with its samples. Raises `NotFound`, or `PreconditionFailed` before its end."""
+        request = job_pb2.DeleteJobRequest(name=requests.job_name(job))
+        self._client.call("JobService.DeleteJob", request, lambda _: None)
+
+    def rejudge(self, job: str | types.Job, job_id: str | None = None) -> types.Job:
+        """Starts a job of the samples that an ended one has, which keep their ids, and doesn't wait for it.
+
+        Raises `InvalidRequest`, `NotFound`, `AlreadyExists`, or `PreconditionFailed` before the job's end.
+        """
+        request = requests.rejudge_job(job, job_id)
+        return self._client.call("JobService.RejudgeJob", request, convert.job)
 
 
 class Models:

@@ -72,6 +72,15 @@ class JobState(enum.StrEnum):
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
+class Priority(enum.StrEnum):
+    """Who goes first where there is more work than places."""
+
+    BATCH = "BATCH"
+    """A job's, unless it says otherwise."""
+    INTERACTIVE = "INTERACTIVE"
+    """In front of batch work: somebody waits for it. `judge`'s, unless it says otherwise."""
+
+
 class ModelState(enum.StrEnum):
     """Whether a model can be sampled from."""
 
@@ -278,6 +287,11 @@ class Job:
     progress: Progress | None = None
     report: Report | None = None
     failure: Failure | None = None
+    priority: Priority | None = None
+    timeout_seconds: float | None = None
+    """How long after its making it fails if it hasn't ended; None is no limit."""
+    rejudge_of: str = ""
+    """The id of the job whose samples this one judges again; empty for others."""
 
     @property
     def job_id(self) -> str:

@@ -201,6 +201,16 @@ class CreateJobRequest(_message.Message):
     job: Job
     def __init__(self, job_id: _Optional[str] = ..., job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
 
+class UploadJobRequest(_message.Message):
+    __slots__ = ("create", "problems", "samples")
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    create: CreateJobRequest
+    problems: _types_pb2.ProblemList
+    samples: RecordedSamples
+    def __init__(self, create: _Optional[_Union[CreateJobRequest, _Mapping]] = ..., problems: _Optional[_Union[_types_pb2.ProblemList, _Mapping]] = ..., samples: _Optional[_Union[RecordedSamples, _Mapping]] = ...) -> None: ...
+
 class RejudgeJobRequest(_message.Message):
     __slots__ = ("name", "job_id")
     NAME_FIELD_NUMBER: _ClassVar[int]

@@ -40,6 +40,11 @@ class JobServiceStub(object):
                 request_serializer=codesieve_dot_v1_dot_job__pb2.CreateJobRequest.SerializeToString,
                 response_deserializer=codesieve_dot_v1_dot_job__pb2.Job.FromString,
                 _registered_method=True)
+        self.UploadJob = channel.stream_unary(
+                '/codesieve.v1.JobService/UploadJob',
+                request_serializer=codesieve_dot_v1_dot_job__pb2.UploadJobRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/codesieve.v1.JobService/GetJob',
                 request_serializer=codesieve_dot_v1_dot_job__pb2.GetJobRequest.SerializeToString,
@@ -82,7 +87,24 @@ class JobServiceServicer(object):
         INVALID_ARGUMENT    a field is wrong; nothing was started
         ALREADY_EXISTS      job_id is taken by a job with other contents
         FAILED_PRECONDITION the server has no engine for generation.model
-        RESOURCE_EXHAUSTED  too many jobs are waiting; RetryInfo says when to come back
+        RESOURCE_EXHAUSTED  too many jobs are waiting, of all or by the caller's quota, or its day's samples are used up;
+        RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadJob(self, request_iterator, context):
+        """CreateJob for a job that is too large for one message: its problems and recorded samples stream in, in pieces. What
+        comes of it is what CreateJob with all of it would make, and either may repeat the other. Fields at fault are named
+        as in CreateJob, counted over all pieces ("job.recorded.samples[70000].completion").
+
+        OK                  the job was made, or an equal one was there already
+        INVALID_ARGUMENT    a field is wrong, the pieces are out of order, or they come to more than an upload may hold;
+        nothing was started
+        ALREADY_EXISTS      job_id is taken by a job with other contents
+        FAILED_PRECONDITION the server has no engine for generation.model
+        RESOURCE_EXHAUSTED  too much is being uploaded, or too many jobs are waiting; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,7 +123,7 @@ class JobServiceServicer(object):
         """The newest first.
 
         OK                  one page, perhaps empty
-        INVALID_ARGUMENT    page_size is negative or page_token is not one of ours
+        INVALID_ARGUMENT    page_size is negative, page_token is not one of ours or its job was deleted
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +189,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=codesieve_dot_v1_dot_job__pb2.CreateJobRequest.FromString,
                     response_serializer=codesieve_dot_v1_dot_job__pb2.Job.SerializeToString,
             ),
+            'UploadJob': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadJob,
+                    request_deserializer=codesieve_dot_v1_dot_job__pb2.UploadJobRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=codesieve_dot_v1_dot_job__pb2.GetJobRequest.FromString,
@@ -224,6 +251,33 @@ class JobService(object):
             target,
             '/codesieve.v1.JobService/CreateJob',
             codesieve_dot_v1_dot_job__pb2.CreateJobRequest.SerializeToString,
+            codesieve_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadJob(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/codesieve.v1.JobService/UploadJob',
+            codesieve_dot_v1_dot_job__pb2.UploadJobRequest.SerializeToString,
             codesieve_dot_v1_dot_job__pb2.Job.FromString,
             options,
             channel_credentials,

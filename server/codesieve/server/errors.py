@@ -10,6 +10,7 @@
     ├── OutOfRange            OUT_OF_RANGE
     ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
     ├── Draining              UNAVAILABLE
+    ├── TooSlow               UNAVAILABLE: the client left the server waiting
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
@@ -51,11 +52,19 @@ class InvalidRequest(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """Nobody knows who calls."""
+    """Nobody knows who calls, or `caller` has been away too long."""
+
+    def __init__(self, message: str, *, reason: str, caller: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.caller = caller
 
 
 class NotAllowed(ServiceError):
     """The caller may not do this."""
+
+    def __init__(self, message: str, *, reason: str, caller: str) -> None:
+        super().__init__(message, reason=reason)
+        self.caller = caller
 
 
 class NotFound(ServiceError):
@@ -81,6 +90,10 @@ class Overloaded(ServiceError):
         """`retry_after_seconds` is None where coming back doesn't help."""
         super().__init__(message, reason=reason)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooSlow(ServiceError):
+    """The client left the server waiting, and something of the server's with it."""
 
 
 class Draining(ServiceError):

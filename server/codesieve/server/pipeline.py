@@ -22,6 +22,7 @@ from codesieve.server.jobs.model import (
     planned_requests,
     sample_id,
 )
+from codesieve.server.quotas import Quotas
 from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
 
@@ -47,13 +48,23 @@ class Judges(Protocol):
 class Pipeline:
     """One job's walk."""
 
-    def __init__(self, job: Job, contents: JobContents, generate: Generates | None, judge: Judges, emit: Emit) -> None:
+    def __init__(
+        self,
+        job: Job,
+        contents: JobContents,
+        generate: Generates | None,
+        judge: Judges,
+        emit: Emit,
+        quotas: Quotas,
+    ) -> None:
         self._job = job
         self._contents = contents
         self._generate = generate
         self._judge = judge
         self._emit = emit
-        self._share = Share(job.key.caller, f"jobs/{job.key}", priority=job.spec.priority)
+        weight = quotas.of(job.key.caller).weight
+        self._share = Share(job.key.caller, f"jobs/{job.key}", weight, job.spec.priority)
+        self._quota = quotas.in_flight(job.key.caller)
         # More than the job's key, which may be used again once this job is deleted, or while what is left of an earlier
         # walk is being cancelled.
         self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
@@ -68,7 +79,11 @@ class Pipeline:
         async with asyncio.TaskGroup() as walkers:
             for step in self._steps(judged, unjudged):
                 await places.acquire()
-                walkers.create_task(step()).add_done_callback(lambda _: places.release())
+                walkers.create_task(self._walk(step)).add_done_callback(lambda _: places.release())
+
+    async def _walk(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        async with self._quota.place():
+            await step()
 
     def _steps(
         self, judged: Collection[str], unjudged: Sequence[Sample]

@@ -28,6 +28,7 @@ from codesieve.server.fair import FairQueue
 from codesieve.server.members import Member, Piece, company, fair_share, growing_pause
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
+from codesieve.workers.faults import outline
 from codesieve.workers.types import WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
 
@@ -208,9 +209,9 @@ class Pool(Generic[WorkT, ResultT]):
                 member.worker = self._make_worker()
                 member.info = await member.worker.start()
                 return
-            except Exception as error:  # whatever it is, the place must not stay empty
+            except Exception as error:  # noqa: BLE001 - whatever it is, the place must not stay empty
                 if not isinstance(error, WorkerError):
-                    log.exception("%s: a worker can't be started", self.name)
+                    log.error("%s: a worker can't be started: %s", self.name, outline(error))
                 await self._stop_worker(member.worker)
                 member.failures += 1
                 log.warning("%s: a worker can't be started (%d failures now): %s", self.name, member.failures, error)
@@ -222,8 +223,8 @@ class Pool(Generic[WorkT, ResultT]):
                 await worker.stop()
         except WorkerError as error:
             log.warning("%s: a worker did not stop cleanly: %s", self.name, error)
-        except Exception:  # its place is filled again all the same
-            log.exception("%s: a worker did not stop", self.name)
+        except Exception as error:  # noqa: BLE001 - its place is filled again all the same
+            log.error("%s: a worker did not stop: %s", self.name, outline(error))
 
     # --- what a member is given ---
 
@@ -280,7 +281,7 @@ class Pool(Generic[WorkT, ResultT]):
             if piece.attempts >= MAX_ATTEMPTS:
                 self._answer(piece, result)
             else:
-                log.info("%s: %s is tried again: %s", self.name, result.work_id, result.message)
+                log.info("%s: %s is tried again: %s", self.name, result.work_id, result.reason)
                 piece.returning = asyncio.create_task(self._return(piece, growing_pause(piece.attempts)))
 
     def _rest(self, member: Member[WorkT, ResultT], failed: WorkFailed) -> None:

@@ -8,15 +8,23 @@ It runs on grpc.aio in a thread of its own, so that the sync client, the async o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import datetime
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from google.protobuf import any_pb2, duration_pb2, message
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from google.protobuf import any_pb2, duration_pb2, empty_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
 from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
@@ -82,10 +90,24 @@ class FakeServer:
     jobs: dict[str, tuple[job_pb2.Job, job_pb2.Job]] = dataclasses.field(default_factory=dict)
     """What was asked for and what it is now, by name."""
     events: dict[str, list[job_pb2.JobEvent]] = dataclasses.field(default_factory=dict)
+    samples: dict[str, list[types_pb2.Sample]] = dataclasses.field(default_factory=dict)
+    today: dict[str, types_pb2.Judgement] = dataclasses.field(default_factory=dict)
+    """What samples are judged when they are judged again, by their ids, where that is another."""
+    sent_metadata: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    """What came with each call."""
+    ended: list[str] = dataclasses.field(default_factory=list)
+    """Streams that are over, in whatever way."""
 
     def refuse(self, code: str, **details: Any) -> None:
         """Refuses the next unary call that isn't planned for yet."""
         self.refusals.append(Refusal(grpc.StatusCode[code], "the reason in words", **details))
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        """Waits until something has become true."""
+        deadline = time.monotonic() + 10
+        while not happened():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def judgement(completion: bytes) -> types_pb2.Judgement:
@@ -105,11 +127,42 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
     async def _begin(self, name: str, request: Any, context: Context) -> None:
         self.fake.calls.append(name)
         self.fake.requests.append(request)
+        self.fake.sent_metadata.append({key: str(value) for key, value in context.invocation_metadata() or ()})
         if self.fake.refusals:
             await self.fake.refusals.pop(0).abort(context)
 
     async def CreateJob(self, request: job_pb2.CreateJobRequest, context: Context) -> job_pb2.Job:
         await self._begin("CreateJob", request, context)
+        return await self._create(request, context)
+
+    async def UploadJob(
+        self, request_iterator: AsyncIterator[job_pb2.UploadJobRequest], context: Context
+    ) -> job_pb2.Job:
+        whole = job_pb2.CreateJobRequest()
+        await self._begin("UploadJob", whole, context)
+        async for piece in request_iterator:
+            assert piece.ByteSize() <= 2**20 + 1024
+            whole.MergeFrom(piece.create)
+            if piece.HasField("problems"):
+                whole.job.problems.inline.MergeFrom(piece.problems)
+            if piece.HasField("samples"):
+                whole.job.recorded.MergeFrom(piece.samples)
+        return await self._create(whole, context)
+
+    async def DeleteJob(self, request: job_pb2.DeleteJobRequest, context: Context) -> empty_pb2.Empty:
+        await self._begin("DeleteJob", request, context)
+        await self._job(request.name, context)
+        del self.fake.jobs[request.name]
+        return empty_pb2.Empty()
+
+    async def RejudgeJob(self, request: job_pb2.RejudgeJobRequest, context: Context) -> job_pb2.Job:
+        await self._begin("RejudgeJob", request, context)
+        await self._job(request.name, context)
+        job = job_pb2.Job(name=f"jobs/{request.job_id}", state=job_pb2.Job.RUNNING, rejudge_of=request.name)
+        asked = job_pb2.Job(recorded=job_pb2.RecordedSamples(samples=self.fake.samples[request.name]))
+        return self._start(asked, job, self.fake.today)
+
+    async def _create(self, request: job_pb2.CreateJobRequest, context: Context) -> job_pb2.Job:
         name = f"jobs/{request.job_id}"
         if name in self.fake.jobs:
             asked, there = self.fake.jobs[name]
@@ -117,14 +170,19 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
                 taken = Refusal(grpc.StatusCode.ALREADY_EXISTS, f"job {request.job_id} asks for something else")
                 await taken.abort(context)
             return there
-        job = job_pb2.Job(name=name, state=job_pb2.Job.RUNNING)
+        job = job_pb2.Job(name=name, state=job_pb2.Job.RUNNING, priority=request.job.priority)
+        if request.job.HasField("timeout"):
+            job.timeout.CopyFrom(request.job.timeout)
         job.generation.model = request.job.generation.model
-        self.fake.events[name] = []
-        self.fake.jobs[name] = (request.job, job)
-        self._run(request.job, job)
+        return self._start(request.job, job, {})
+
+    def _start(self, asked: job_pb2.Job, job: job_pb2.Job, otherwise: dict[str, types_pb2.Judgement]) -> job_pb2.Job:
+        self.fake.events[job.name] = []
+        self.fake.jobs[job.name] = (asked, job)
+        self._run(asked, job, otherwise)
         return job
 
-    def _run(self, asked: job_pb2.Job, job: job_pb2.Job) -> None:
+    def _run(self, asked: job_pb2.Job, job: job_pb2.Job, otherwise: dict[str, types_pb2.Judgement]) -> None:
         samples = list(asked.recorded.samples)
         if asked.HasField("generation"):
             ids = [each.problem_id for each in asked.problems.inline.problems] or ["HumanEval/0", "HumanEval/1"]
@@ -141,6 +199,7 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
                 for temperature in asked.generation.temperatures
                 for index in range(asked.generation.samples_per_problem)
             ]
+        self.fake.samples[job.name] = samples
         counts: dict[tuple[str, str], int] = {}
         happenings: list[dict[str, Any]] = [{"job": self._now(job, samples, 0)}]
         passed = 0
@@ -150,7 +209,7 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
             counts[sample.problem_id, temperature] = sample.index + 1
             sample.sample_id = f"{sample.problem_id}@{temperature}#{sample.index}"
             lost = place >= len(samples) - self.fake.unmade
-            told = judgement(b"outage" if lost else sample.completion)
+            told = otherwise.get(sample.sample_id) or judgement(b"outage" if lost else sample.completion)
             passed += told.verdict == types_pb2.Judgement.PASSED
             if not lost:
                 happenings.append({"sample_generated": sample})
@@ -209,7 +268,14 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
         return job
 
     async def WatchJob(self, request: job_pb2.WatchJobRequest, context: Context) -> AsyncIterator[job_pb2.JobEvent]:
+        # The handler itself may see no more than that its requests end.
+        context.add_done_callback(lambda _: self.fake.ended.append("WatchJob"))  # type: ignore[arg-type]
+        async for event in self._watch(request, context):
+            yield event
+
+    async def _watch(self, request: job_pb2.WatchJobRequest, context: Context) -> AsyncIterator[job_pb2.JobEvent]:
         self.fake.calls.append("WatchJob")
+        self.fake.sent_metadata.append({key: str(value) for key, value in context.invocation_metadata() or ()})
         self.fake.watched_after.append(request.after_sequence)
         job = await self._job(request.name, context)
         breaks = self.fake.watch_breaks.pop(0) if self.fake.watch_breaks else None
@@ -235,6 +301,14 @@ class Judge(judge_pb2_grpc.JudgeServiceServicer):
     async def Judge(
         self, request_iterator: AsyncIterator[judge_pb2.JudgeRequest], context: Context
     ) -> AsyncIterator[judge_pb2.JudgeResponse]:
+        # The handler itself may see no more than that its requests end.
+        context.add_done_callback(lambda _: self.fake.ended.append("Judge"))  # type: ignore[arg-type]
+        async for answer in self._judge(request_iterator, context):
+            yield answer
+
+    async def _judge(
+        self, request_iterator: AsyncIterator[judge_pb2.JudgeRequest], context: Context
+    ) -> AsyncIterator[judge_pb2.JudgeResponse]:
         self.fake.calls.append("Judge")
         breaks = self.fake.judge_breaks.pop(0) if self.fake.judge_breaks else None
         got: list[str] = []
@@ -242,6 +316,7 @@ class Judge(judge_pb2_grpc.JudgeServiceServicer):
         answered = 0
         first = await anext(aiter(request_iterator))
         assert first.WhichOneof("request") == "setup"
+        self.fake.requests.append(first)
         async for request in request_iterator:
             item = request.item
             if item.problem_id == "unknown":
@@ -275,6 +350,69 @@ class Models(model_pb2_grpc.ModelServiceServicer):
 @pytest.fixture
 def fake() -> Iterator[FakeServer]:
     """A server of its own for each test."""
+    with serving(None) as state:
+        yield state
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificates:
+    """A certificate authority, and the PEM files of a server and a client that it has signed."""
+
+    ca: Path
+    server: tuple[Path, Path]
+    client: tuple[Path, Path]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    directory = tmp_path_factory.mktemp("certificates")
+    now = datetime.datetime.now(datetime.UTC)
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+
+    def signed(name: x509.Name, key: ec.EllipticCurvePrivateKey, is_ca: bool) -> bytes:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(ca_name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .sign(ca_key, hashes.SHA256())
+            .public_bytes(serialization.Encoding.PEM)
+        )
+
+    def written(what: str) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate, private = directory / f"{what}.pem", directory / f"{what}.key"
+        certificate.write_bytes(signed(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, what)]), key, False))
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return certificate, private
+
+    ca = directory / "ca.pem"
+    ca.write_bytes(signed(ca_name, ca_key, True))
+    return Certificates(ca, written("server"), written("client"))
+
+
+@pytest.fixture
+def locked(certificates: Certificates) -> Iterator[FakeServer]:
+    """A server with TLS that asks for a client's certificate."""
+    certificate, key = (path.read_bytes() for path in certificates.server)
+    credentials = grpc.ssl_server_credentials([(key, certificate)], certificates.ca.read_bytes(), True)
+    with serving(credentials) as state:
+        yield state
+
+
+@contextlib.contextmanager
+def serving(credentials: grpc.ServerCredentials | None) -> Iterator[FakeServer]:
+    """A server of its own, perhaps with TLS."""
     state = FakeServer()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -286,13 +424,18 @@ def fake() -> Iterator[FakeServer]:
         job_pb2_grpc.add_JobServiceServicer_to_server(Jobs(state), server)
         judge_pb2_grpc.add_JudgeServiceServicer_to_server(Judge(state), server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(Models(state), server)
-        state.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            state.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        else:
+            state.target = f"localhost:{server.add_secure_port('localhost:0', credentials)}"
         await server.start()
         return server
 
     server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    yield state
-    asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    try:
+        yield state
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -36,8 +36,9 @@ from codesieve.client import (
     types,
 )
 from codesieve.client.cli import results, show
-from codesieve.client.cli.common import CliError, Problems, fields_named
-from codesieve.client.retry import Backoff
+from codesieve.client.cli.common import Problems, fields_named
+from codesieve.client.cli.connecting import CliError
+from codesieve.client.retry import Backoff, for_people
 
 PROBLEM = {"task_id": "a/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(candidate): ..."}
 CASE = {"stdin": "1 2\n", "stdout": "3\n"}
@@ -280,7 +281,7 @@ def test_a_chosen_job_id_is_new_each_time_and_well_formed() -> None:
 
 
 def backoff(retry: Retry) -> Backoff:
-    return Backoff(retry, 0.0, random.Random(1))
+    return Backoff(retry, random.Random(1))
 
 
 def test_delays_grow_with_jitter_up_to_their_bound() -> None:
@@ -294,16 +295,34 @@ def test_delays_grow_with_jitter_up_to_their_bound() -> None:
 def test_a_server_that_says_when_is_not_asked_sooner() -> None:
     waits = backoff(Retry(give_up_after_seconds=100.0))
     assert 30.0 <= waits.delay(Overloaded("x", retry_after=30.0), 0.0) <= 30.2
-    with pytest.raises(Overloaded):
-        waits.delay(Overloaded("x", retry_after=101.0), 0.0)
+    assert 30.0 <= waits.delay(Unavailable("x", retry_after=30.0), 30.0) <= 30.4
+    for kind in (Overloaded, Unavailable):
+        with pytest.raises(kind, match=r"^the reason; the server says to come back in 3 h$") as raised:
+            waits.delay(kind("the reason", reason="WHY", retry_after=10_000.0), 0.0)
+        assert (raised.value.reason, raised.value.retry_after) == ("WHY", 10_000.0)
 
 
-def test_giving_up_counts_from_the_last_progress() -> None:
+def test_an_overload_that_coming_back_does_not_help_is_raised_at_once() -> None:
+    with pytest.raises(Overloaded, match=r"^x$"):
+        backoff(Retry()).delay(Overloaded("x"), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.25, "0.2 s"), (40, "40 s"), (60, "1 min"), (61, "2 min"), (3600, "1 h"), (10_000, "3 h")]
+)
+def test_spans_of_time_are_for_people(seconds: float, text: str) -> None:
+    assert for_people(seconds) == text
+
+
+def test_giving_up_counts_from_the_first_failure_since_the_last_progress() -> None:
+    """However long the call, or a quiet stream, went well before."""
     waits = backoff(Retry(give_up_after_seconds=10.0))
+    assert waits.delay(Unavailable("x"), 1000.0) <= 0.2
+    assert waits.delay(Unavailable("x"), 1009.0) <= 0.4
     with pytest.raises(Unavailable):
-        waits.delay(Unavailable("x"), 20.0)
-    waits.progress(20.0)
-    assert waits.delay(Unavailable("x"), 20.0) <= 0.2
+        waits.delay(Unavailable("x"), 1010.0)
+    waits.progress()
+    assert waits.delay(Unavailable("x"), 1020.0) <= 0.2
 
 
 def test_what_no_retry_mends_is_not_tried_again() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 
+from codesieve.server.callers import Quota
 from codesieve.server.jobs.model import (
     GenerationSpec,
     Happening,
@@ -18,6 +19,7 @@ from codesieve.server.jobs.model import (
 )
 from codesieve.server.pipeline import Pipeline
 from codesieve.server.pools import Pool
+from codesieve.server.quotas import Quotas
 from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import (
     FunctionTests,
@@ -82,7 +84,9 @@ async def test_a_store_that_stands_still_holds_up_its_job_alone() -> None:
             judged.append(happening.sample_id)
 
     job, contents = a_job(500, Priority.BATCH)
-    walking = asyncio.create_task(Pipeline(job, contents, engines, cells, emit).run((), ()))
+    walking = asyncio.create_task(
+        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run((), ())
+    )
     async with asyncio.timeout(20):
         bound = 2 * (4 + 8)
         while stuck < bound:  # noqa: ASYNC110 - nothing announces it
@@ -124,10 +128,14 @@ async def test_two_walks_of_one_job_do_not_get_into_each_others_way() -> None:
         ended.append(happening)
 
     job, contents = a_job(3, Priority.INTERACTIVE)
-    first = asyncio.create_task(Pipeline(job, contents, engines, cells, emit).run((), ()))
+    first = asyncio.create_task(
+        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run((), ())
+    )
     await asyncio.sleep(0.01)
     first.cancel()
-    second = asyncio.create_task(Pipeline(job, contents, engines, cells, emit).run((), ()))
+    second = asyncio.create_task(
+        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run((), ())
+    )
     await asyncio.sleep(0.01)
     never.set()
     async with asyncio.timeout(5):

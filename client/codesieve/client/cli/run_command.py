@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 
 import click
 
-from codesieve.client import requests
-from codesieve.client.cli import common, results, show
+from codesieve.client import requests, types
+from codesieve.client.cli import common, connecting, results, show
 from codesieve.client.sync_client import Client
 
 EPILOG = f"""{common.PROBLEM_FORMS}
@@ -55,7 +56,9 @@ def run(
     ks: tuple[int, ...],
     out: Path | None,
     job_id: str | None,
-    server: str | None,
+    priority: types.Priority | None,
+    timeout_seconds: float | None,
+    server: connecting.Server | None,
     sandbox: str | None,
     isolation: str | None,
     image: str | None,
@@ -65,32 +68,28 @@ def run(
 
     PROBLEMS is a data set ("humaneval") or a JSON Lines file of problems, see below.
     """
-    common.check_embedding(server, sandbox, isolation, image)
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("run")
     generation = requests.Generation(
         temperatures=temperatures, samples_per_problem=samples, top_p=top_p, max_tokens=max_tokens, seed=seed
     )
     with common.fields_named(problems):
-        requests.create_job(problems.source, generation, k=ks, limit=limit, job_id=job_id)
+        requests.create_job(
+            problems.source, generation, k=ks, limit=limit, job_id=job_id, timeout_seconds=timeout_seconds
+        )
     source = _local_source(model, server)
+    embedding = connecting.Embedding(sandbox, isolation, image, source)
+    embedding.check(server)
     directory = common.check_out(out, job_id)
+    wanted = common.Wanted(job_id, ks, directory, limit, priority, timeout_seconds)
+    bar = show.JobBar()
     with (
-        common.connect_or_embed(server, sandbox, isolation, image, source) as client,
+        connecting.connect_or_embed(server, embedding, wanted.store, bar.outage) as connection,
         common.fields_named(problems),
     ):
-        chosen = _load(client, source) if server is not None else ""
-        result, failed = common.run_job(
-            client,
-            problems,
-            requests.Generation(
-                chosen, temperatures, samples_per_problem=samples, top_p=top_p, max_tokens=max_tokens, seed=seed
-            ),
-            job_id,
-            ks=ks,
-            limit=limit,
-            stays=server is not None,
-        )
+        if server is not None:
+            generation = dataclasses.replace(generation, model=_load(connection.client, source))
+        result, failed = common.run_job(connection, bar, problems, generation, wanted)
         told = results.write(result, directory, {})
         if as_json:
             click.echo(json.dumps(told))
@@ -100,7 +99,7 @@ def run(
             raise failed
 
 
-def _local_source(model: str | None, server: str | None) -> str | None:
+def _local_source(model: str | None, server: connecting.Server | None) -> str | None:
     """The model as it is to be passed on: what lies on this machine by its absolute path.
 
     An embedded server's files are this machine's, so what isn't there is refused at once.
@@ -117,7 +116,7 @@ def _local_source(model: str | None, server: str | None) -> str | None:
     if there:
         return kind + os.path.abspath(path)
     if is_path and server is None:
-        raise common.CliError(f"--model: there is no {'file' if kind else 'directory'} {path}")
+        raise connecting.CliError(f"--model: there is no {'file' if kind else 'directory'} {path}")
     return model
 
 

@@ -35,52 +35,78 @@ _FRAMEWORKS = {types_pb2.ScriptTests.FRAMEWORK_UNSPECIFIED: Framework.PYTEST} | 
 
 def problem_source(source: types_pb2.ProblemSource, path: str, found: Violations) -> tuple[Problem, ...]:
     """The problems a request is about."""
-    kind = source.WhichOneof("source")
-    problems: tuple[Problem, ...] = ()
-    if kind == "dataset":
-        try:
-            problems = datasets.load(source.dataset)
-        except datasets.UnknownDataset as error:
-            found.add(f"{path}.dataset", error.message)
-        except datasets.DatasetError as error:
-            raise PreconditionFailed(error.message, reason=error.reason) from error
-    elif kind == "inline":
-        problems = _problems(source.inline.problems, f"{path}.inline.problems", found)
-    else:
-        found.add(path, "must be set: the name of a dataset, or inline problems")
-    if source.limit < 0:
-        found.add(f"{path}.limit", f"must be at least 0, not {source.limit}")
-    return problems[: source.limit] if source.limit > 0 else problems
+    reader = ProblemReader(source, path, found)
+    return reader.all()
 
 
-def _problems(messages: Sequence[types_pb2.Problem], path: str, found: Violations) -> tuple[Problem, ...]:
-    if not messages:
-        found.add(path, "must hold at least one problem")
-    if len(messages) > MAX_PROBLEMS:
-        found.add(path, f"must hold at most {MAX_PROBLEMS} problems, not {len(messages)}")
-        return ()
-    seen: set[str] = set()
-    problems = []
-    for i, message in enumerate(messages):
-        here = f"{path}[{i}]"
-        name = message.problem_id
-        if not 1 <= len(name) <= 256:
-            found.add(f"{here}.problem_id", "must be 1 to 256 characters")
-        elif name in seen:
-            found.add(f"{here}.problem_id", f"{name!r} is used twice")
-        seen.add(name)
-        is_called = message.WhichOneof("tests") == "check_function"
-        problems.append(
-            Problem(
-                problem_id=name,
-                prompt=text(message.prompt, f"{here}.prompt", found),
-                # In other forms nothing is called by it, and it must not make equal programs differ.
-                entry_point=identifier(message.entry_point, f"{here}.entry_point", found) if is_called else "",
-                tests=_tests(message, here, found),
-                canonical_solution=text(message.canonical_solution, f"{here}.canonical_solution", found) or None,
-            )
-        )
-    return tuple(problems)
+class ProblemReader:
+    """Reads the problems of a request, of which more may come in pieces before `all` is asked for."""
+
+    def __init__(self, source: types_pb2.ProblemSource, path: str, found: Violations) -> None:
+        self._source = source
+        self._path = path
+        self._found = found
+        self._problems: list[Problem] = []
+        self._seen: set[str] = set()
+        self._read = 0
+        if self.inline:
+            self.add(source.inline.problems)
+
+    @property
+    def inline(self) -> bool:
+        """Whether the problems come along, and more may."""
+        return bool(self._source.WhichOneof("source") == "inline")
+
+    def add(self, messages: Sequence[types_pb2.Problem]) -> None:
+        """Takes the next of the inline problems."""
+        start, self._read = self._read, self._read + len(messages)
+        if self._read <= MAX_PROBLEMS:
+            for place, message in enumerate(messages, start):
+                here = f"{self._path}.inline.problems[{place}]"
+                self._problems.append(_problem(message, here, self._seen, self._found))
+
+    def all(self) -> tuple[Problem, ...]:
+        """The problems that are asked for. To be called once, when no more will come."""
+        source, path, found = self._source, self._path, self._found
+        problems: tuple[Problem, ...] = ()
+        kind = source.WhichOneof("source")
+        if kind == "dataset":
+            try:
+                problems = datasets.load(source.dataset)
+            except datasets.UnknownDataset as error:
+                found.add(f"{path}.dataset", error.message)
+            except datasets.DatasetError as error:
+                raise PreconditionFailed(error.message, reason=error.reason) from error
+        elif kind == "inline":
+            problems = tuple(self._problems)
+            if not self._read:
+                found.add(f"{path}.inline.problems", "must hold at least one problem")
+            if self._read > MAX_PROBLEMS:
+                found.add(f"{path}.inline.problems", f"must hold at most {MAX_PROBLEMS} problems, not {self._read}")
+                problems = ()
+        else:
+            found.add(path, "must be set: the name of a dataset, or inline problems")
+        if source.limit < 0:
+            found.add(f"{path}.limit", f"must be at least 0, not {source.limit}")
+        return problems[: source.limit] if source.limit > 0 else problems
+
+
+def _problem(message: types_pb2.Problem, path: str, seen: set[str], found: Violations) -> Problem:
+    name = message.problem_id
+    if not 1 <= len(name) <= 256 or not name.isprintable():  # it stands in logs, in one line
+        found.add(f"{path}.problem_id", "must be 1 to 256 printable characters")
+    elif name in seen:
+        found.add(f"{path}.problem_id", f"{name!r} is used twice")
+    seen.add(name)
+    is_called = message.WhichOneof("tests") == "check_function"
+    return Problem(
+        problem_id=name,
+        prompt=text(message.prompt, f"{path}.prompt", found),
+        # In other forms nothing is called by it, and it must not make equal programs differ.
+        entry_point=identifier(message.entry_point, f"{path}.entry_point", found) if is_called else "",
+        tests=_tests(message, path, found),
+        canonical_solution=text(message.canonical_solution, f"{path}.canonical_solution", found) or None,
+    )
 
 
 def _tests(message: types_pb2.Problem, path: str, found: Violations) -> Tests:

@@ -8,35 +8,36 @@ from __future__ import annotations
 
 import base64
 import binascii
-import collections
 import dataclasses
-import math
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from google.protobuf.duration_pb2 import Duration
 
-from codesieve.server.convert.fields import Violations, bounded
-from codesieve.server.convert.problems import problem_source
+from codesieve.server.convert.fields import Violations
+from codesieve.server.convert.problems import ProblemReader, problem_source
+from codesieve.server.convert.samples import MAX_SAMPLES, MAX_TEMPERATURE, SampleReader, completion
 from codesieve.server.errors import InvalidRequest, Violation
 from codesieve.server.evaluation.report import default_ks
-from codesieve.server.jobs.model import GenerationSpec, JobContents, JobSpec, sample_id
+from codesieve.server.jobs.model import GenerationSpec, JobContents, JobSpec
 from codesieve.server.models import ModelRegistry
 from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
-from codesieve.workers.types import FinishReason, Limits, Problem, Sample
+from codesieve.workers.types import Limits, Problem, Sample
 
-MAX_SAMPLES = 5_000_000
-MAX_TEMPERATURE = 100.0
 MAX_TOKENS = 131_072
+MAX_TEMPERATURES = 100
+MAX_STOP = 64
+MAX_STOP_CHARACTERS = 1000
+MAX_KS = 100
+MAX_ITEM_ID = 1024
 
 MAX_TIMEOUT_SECONDS = 366 * 86_400.0
 JOB_ID_FORM = "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter"
 
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PRIORITIES = {types_pb2.PRIORITY_BATCH: Priority.BATCH, types_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE}
-_FINISH = {types_pb2.Sample.STOP: FinishReason.STOP, types_pb2.Sample.LENGTH: FinishReason.LENGTH}
 
 
 def job_id_of(name: str) -> str:
@@ -49,52 +50,116 @@ def job_id_of(name: str) -> str:
 
 def create_job(request: job_pb2.CreateJobRequest, models: ModelRegistry) -> tuple[str, JobSpec, JobContents]:
     """The id of a new job, and what is asked for."""
-    found = Violations()
-    job_id = request.job_id or _new_job_id()
-    if not _JOB_ID.fullmatch(job_id):
-        found.add("job_id", JOB_ID_FORM)
-    job = request.job
-    problems = problem_source(job.problems, "job.problems", found)
-    generation: GenerationSpec | None = None
-    recorded: tuple[Sample, ...] | None = None
-    kind = job.WhichOneof("samples")
-    if kind == "generation":
-        generation = _generation(job.generation, found)
-        fewest = most = max(job.generation.samples_per_problem, 0)
-        if len(problems) * len(generation.temperatures) * fewest > MAX_SAMPLES:
-            found.add("job.generation.samples_per_problem", f"the job would have more than {MAX_SAMPLES} samples")
-    elif kind == "recorded":
-        recorded = _recorded(job.recorded.samples, problems, found)
-        groups = collections.Counter((sample.problem_id, sample.temperature) for sample in recorded)
-        fewest, most = (min(groups.values()), max(groups.values())) if groups else (0, 0)
-    else:
-        found.add("job.samples", "must be set: generation, or recorded samples")
+    return JobReader(request).result(models)
+
+
+class JobReader:
+    """Reads a job whose contents may come in pieces; what is wrong is told once all of it is there.
+
+    A piece is checked and turned into the domain's values as it comes, so that none of the messages need be kept.
+    """
+
+    def __init__(self, request: job_pb2.CreateJobRequest) -> None:
+        self._found = Violations()
+        self._job_id = request.job_id or _new_job_id()
+        if not _JOB_ID.fullmatch(self._job_id):
+            self._found.add("job_id", JOB_ID_FORM)
+        self._job = request.job
+        self._reader = ProblemReader(self._job.problems, "job.problems", self._found)
+        self._problems: tuple[Problem, ...] | None = None
+        self._samples = SampleReader("job.recorded.samples", self._found)
+        if self._job.recorded.samples:
+            self._samples.add(self._job.recorded.samples, self._all_problems())
+
+    def add(self, piece: job_pb2.UploadJobRequest) -> None:
+        """Takes the next piece. Raises `InvalidRequest` for one that can't come here."""
+        kind = piece.WhichOneof("piece")
+        if kind == "problems" and self._reader.inline and self._problems is None:
+            self._reader.add(piece.problems.problems)
+        elif kind == "samples" and self._job.WhichOneof("samples") == "recorded":
+            self._samples.add(piece.samples.samples, self._all_problems())
+        else:
+            raise InvalidRequest([Violation(*_misplaced(kind))])
+
+    def result(self, models: ModelRegistry) -> tuple[str, JobSpec, JobContents]:
+        """The id of the job, and what is asked for. Raises `InvalidRequest` with all that is wrong."""
+        found, job, problems = self._found, self._job, self._all_problems()
+        generation: GenerationSpec | None = None
+        recorded: tuple[Sample, ...] | None = None
         fewest = most = 0
-    for i, k in enumerate(job.k):
-        if k < 1:
-            found.add(f"job.k[{i}]", f"must be at least 1, not {k}")
-        elif k > most > 0:
-            found.add(f"job.k[{i}]", f"is {k}, but there are only {most} samples per problem and temperature")
-    limits = job_limits(job.limits, "job.limits", found)
-    chosen = _priority(job.priority, "job.priority", Priority.BATCH, found)
-    timeout = job.timeout.seconds + job.timeout.nanos / 1e9
-    if not 0 <= timeout <= MAX_TIMEOUT_SECONDS:
-        found.add("job.timeout", f"must be between 0 and {MAX_TIMEOUT_SECONDS:g} s, not {timeout:g} s")
-    found.check()
-    if generation is not None:
-        model = generation.model or models.default()
-        models.pool(model)  # a model is looked up for a request that is otherwise right
-        generation = dataclasses.replace(generation, model=model)
-    spec = JobSpec(
-        generation=generation,
-        limits=limits,
-        ks=tuple(dict.fromkeys(job.k)) or default_ks(fewest),
-        source=job.problems.dataset or "inline",
-        limit=job.problems.limit,
-        priority=chosen,
-        timeout_seconds=timeout or None,
-    )
-    return job_id, spec, JobContents(problems, recorded)
+        kind = job.WhichOneof("samples")
+        if kind == "generation":
+            generation = _generation(job.generation, found)
+            fewest = most = max(job.generation.samples_per_problem, 0)
+            if len(problems) * len(generation.temperatures) * fewest > MAX_SAMPLES:
+                found.add("job.generation.samples_per_problem", f"the job would have more than {MAX_SAMPLES} samples")
+        elif kind == "recorded":
+            recorded = self._samples.all()
+            fewest, most = self._samples.fewest_and_most
+        else:
+            found.add("job.samples", "must be set: generation, or recorded samples")
+        if len(job.k) > MAX_KS:
+            found.add("job.k", f"must hold at most {MAX_KS}, not {len(job.k)}")
+        for i, k in enumerate(job.k[:MAX_KS]):
+            if k < 1:
+                found.add(f"job.k[{i}]", f"must be at least 1, not {k}")
+            elif k > most > 0:
+                found.add(f"job.k[{i}]", f"is {k}, but there are only {most} samples per problem and temperature")
+        limits = job_limits(job.limits, "job.limits", found)
+        chosen = _priority(job.priority, "job.priority", Priority.BATCH, found)
+        timeout = job.timeout.seconds + job.timeout.nanos / 1e9
+        if not 0 <= timeout <= MAX_TIMEOUT_SECONDS:
+            found.add("job.timeout", f"must be between 0 and {MAX_TIMEOUT_SECONDS:g} s, not {timeout:g} s")
+        found.check()
+        if generation is not None:
+            model = generation.model or models.default()
+            models.pool(model)  # a model is looked up for a request that is otherwise right
+            generation = dataclasses.replace(generation, model=model)
+        spec = JobSpec(
+            generation=generation,
+            limits=limits,
+            ks=tuple(dict.fromkeys(job.k)) or default_ks(fewest),
+            source=job.problems.dataset or "inline",
+            limit=job.problems.limit,
+            priority=chosen,
+            timeout_seconds=timeout or None,
+        )
+        return self._job_id, spec, JobContents(problems, recorded)
+
+    def _all_problems(self) -> tuple[Problem, ...]:
+        """The problems; asked for with the first sample, so that none can come after it."""
+        if self._problems is None:
+            self._problems = self._reader.all()
+        return self._problems
+
+
+def upload_start(request: job_pb2.UploadJobRequest) -> job_pb2.CreateJobRequest:
+    """The first message of an upload."""
+    if request.WhichOneof("piece") != "create":
+        raise no_start()
+    return request.create
+
+
+def no_start() -> InvalidRequest:
+    """An upload that doesn't begin as it must."""
+    return InvalidRequest([Violation("create", "must be the stream's first message")])
+
+
+def objects_in(piece: job_pb2.UploadJobRequest) -> int:
+    """How many problems and samples a message of an upload holds."""
+    job = piece.create.job
+    inline = len(job.problems.inline.problems) + len(job.recorded.samples)
+    return inline + len(piece.problems.problems) + len(piece.samples.samples)
+
+
+def _misplaced(kind: str | None) -> tuple[str, str]:
+    if kind == "problems":
+        return "problems", "may come only where job.problems.inline is set, and before the first sample"
+    if kind == "samples":
+        return "samples", "may come only where job.recorded is set"
+    if kind == "create":
+        return "create", "comes once, as the stream's first message"
+    return "piece", "must be set: problems or samples"
 
 
 def rejudge_job(request: job_pb2.RejudgeJobRequest) -> tuple[str, str]:
@@ -132,7 +197,7 @@ def judge_setup(request: judge_pb2.JudgeRequest) -> JudgeSetup:
 
 
 def judge_item(
-    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], seen: set[str]
+    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], unanswered: Collection[str]
 ) -> tuple[str, Problem, bytes]:
     """Id, problem and completion of a Judge stream's item; `number` counts from 0 and names it in errors."""
     found = Violations()
@@ -141,13 +206,13 @@ def judge_item(
     if request.WhichOneof("request") != "item":
         found.add(here, "must be an item; setup comes once, at the beginning")
         found.check()
-    if not item.id:
-        found.add(f"{here}.id", "must be set")
-    elif item.id in seen:
-        found.add(f"{here}.id", f"{item.id!r} was used before in this stream")
+    if not 1 <= len(item.id) <= MAX_ITEM_ID:
+        found.add(f"{here}.id", f"must be 1 to {MAX_ITEM_ID} characters")
+    elif item.id in unanswered:
+        found.add(f"{here}.id", f"{item.id!r} is the id of another item that isn't answered yet")
     if item.problem_id not in problems:
-        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id!r} in setup.problems")
-    _completion(item.HasField("completion"), item.completion, f"{here}.completion", found)
+        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id[:80]!r} in setup.problems")
+    completion(item.HasField("completion"), item.completion, f"{here}.completion", found)
     found.check()
     return item.id, problems[item.problem_id], item.completion
 
@@ -209,8 +274,10 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
     here = "job.generation"
     if not message.temperatures:
         found.add(f"{here}.temperatures", "must hold at least one")
+    elif len(message.temperatures) > MAX_TEMPERATURES:
+        found.add(f"{here}.temperatures", f"must hold at most {MAX_TEMPERATURES}, not {len(message.temperatures)}")
     seen: set[str] = set()
-    for i, temperature in enumerate(message.temperatures):
+    for i, temperature in enumerate(message.temperatures[:MAX_TEMPERATURES]):
         if not 0 <= temperature <= MAX_TEMPERATURE:  # false for NaN as well
             found.add(f"{here}.temperatures[{i}]", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
         if f"{temperature:g}" in seen:
@@ -223,9 +290,11 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         found.add(f"{here}.top_p", f"must be greater than 0 and at most 1, not {top_p:g}")
     if not 0 <= message.max_tokens <= MAX_TOKENS:
         found.add(f"{here}.max_tokens", f"must be between 0 and {MAX_TOKENS}, not {message.max_tokens}")
-    for i, stop in enumerate(message.stop):
-        if not stop:
-            found.add(f"{here}.stop[{i}]", "must not be empty")
+    if len(message.stop) > MAX_STOP:
+        found.add(f"{here}.stop", f"must hold at most {MAX_STOP}, not {len(message.stop)}")
+    for i, stop in enumerate(message.stop[:MAX_STOP]):
+        if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
+            found.add(f"{here}.stop[{i}]", f"must be 1 to {MAX_STOP_CHARACTERS} characters")
     return GenerationSpec(
         model=message.model.removeprefix("models/"),
         temperatures=tuple(message.temperatures),
@@ -235,47 +304,3 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         stop=tuple(message.stop),
         seed=message.seed,
     )
-
-
-def _recorded(
-    messages: Sequence[types_pb2.Sample], problems: Sequence[Problem], found: Violations
-) -> tuple[Sample, ...]:
-    path = "job.recorded.samples"
-    if not messages:
-        found.add(path, "must hold at least one sample")
-    known = {problem.problem_id for problem in problems}
-    counts: collections.Counter[tuple[str, float | None]] = collections.Counter()
-    samples = []
-    for i, message in enumerate(messages):
-        here = f"{path}[{i}]"
-        if known and message.problem_id not in known:
-            found.add(f"{here}.problem_id", f"there is no problem {message.problem_id[:80]!r} in job.problems")
-        _completion(message.HasField("completion"), message.completion, f"{here}.completion", found)
-        temperature = message.temperature if message.HasField("temperature") else None
-        if temperature is not None and not 0 <= temperature <= MAX_TEMPERATURE:
-            found.add(f"{here}.temperature", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
-        if message.token_count < 0:
-            found.add(f"{here}.token_count", f"must be at least 0, not {message.token_count}")
-        if not math.isfinite(message.cumulative_logprob):
-            found.add(f"{here}.cumulative_logprob", "must be a finite number")
-        index = counts[message.problem_id, temperature]
-        counts[message.problem_id, temperature] += 1
-        samples.append(
-            Sample(
-                sample_id=sample_id(message.problem_id, temperature, index),
-                problem_id=message.problem_id,
-                temperature=temperature,
-                index=index,
-                completion=message.completion,
-                token_count=message.token_count if message.HasField("token_count") else None,
-                cumulative_logprob=message.cumulative_logprob if message.HasField("cumulative_logprob") else None,
-                finish_reason=_FINISH.get(message.finish_reason),
-            )
-        )
-    return tuple(samples)
-
-
-def _completion(is_there: bool, value: bytes, path: str, found: Violations) -> None:
-    if not is_there:
-        found.add(path, "must be set, though it may be empty")
-    bounded(value, path, found)

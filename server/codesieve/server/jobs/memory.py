@@ -18,6 +18,7 @@ from codesieve.server.jobs.rules import (
     refuse_too_many,
     samples_used_up,
     too_many_jobs,
+    wrong_sequence,
 )
 from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost
 
@@ -99,8 +100,9 @@ class MemoryStore:
             row.front_end, row.until, row.epoch = front_end, until, row.epoch + 1
         return [(row.job, Lease(row.job.key, row.epoch)) for row in chosen]
 
-    async def renew(self, front_end: str, now: datetime.datetime, until: datetime.datetime) -> Sequence[JobKey]:
-        mine = [row for row in self._rows.values() if row.front_end == front_end]
+    async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:
+        rows = [self._rows[key] for key in keys if key in self._rows]
+        mine = [row for row in rows if row.front_end == front_end]
         for row in mine:
             row.until = until
         return [row.job.key for row in mine if row.cancel]
@@ -110,16 +112,19 @@ class MemoryStore:
         if row is not None and row.epoch == lease.epoch:
             row.front_end = row.until = None
 
-    async def append(self, lease: Lease, happened: Sequence[Happened], progress: Progress) -> int:
+    async def append(self, lease: Lease, after_sequence: int, happened: Sequence[Happened], progress: Progress) -> None:
         row = self._rows.get(lease.key)
+        if row is not None and row.epoch == lease.epoch and len(row.events) == after_sequence + len(happened):
+            return
         if row is None or row.epoch != lease.epoch or row.front_end is None:
             raise LeaseLost(lease.key)
+        if len(row.events) != after_sequence:
+            raise wrong_sequence(lease.key, len(row.events), after_sequence)
         for one in happened:
             row.add(one)
         row.job = dataclasses.replace(row.job, progress=progress)
         if row.job.state.ended:
             row.front_end = row.until = None
-        return len(row.events)
 
     async def events(self, key: JobKey, after_sequence: int, limit: int) -> Sequence[JobEvent]:
         return self._row(key).events[after_sequence : after_sequence + limit]
@@ -132,7 +137,7 @@ class MemoryStore:
         row.cancel = True
         if row.job.state is JobState.PENDING and not row.held(now):
             row.add(Happened(now, JobChanged(row.job.moved(JobState.CANCELLED, now))))
-            row.front_end = row.until = None
+            row.front_end, row.until, row.epoch = None, None, row.epoch + 1  # whoever held it writes nothing more
         return row.job
 
     async def delete(self, key: JobKey) -> None:

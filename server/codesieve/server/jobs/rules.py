@@ -76,3 +76,8 @@ def samples_used_up(limit: int, now: datetime.datetime) -> Overloaded:
         reason="SAMPLE_QUOTA",
         retry_after_seconds=(midnight - now).total_seconds(),
     )
+
+
+def wrong_sequence(key: JobKey, there: int, after_sequence: int) -> RuntimeError:
+    """No trouble of the store's: its caller has lost count."""
+    return RuntimeError(f"job {key.job_id} has {there} events; none can be added after {after_sequence}")

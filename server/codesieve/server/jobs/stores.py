@@ -56,8 +56,14 @@ async def open_store(text: str) -> JobStore:
         return MemoryStore()
     # Not before they are needed: a server without a database starts without them.
     from codesieve.server.jobs.sql.database import open_postgresql, open_sqlite
-    from codesieve.server.jobs.sql.store import SqlStore, open_leases_voided
+    from codesieve.server.jobs.sql.store import SqlStore
 
-    if isinstance(place, Path):
-        return await open_leases_voided(await open_sqlite(place))
-    return SqlStore(await open_postgresql(place))
+    if not isinstance(place, Path):
+        return SqlStore(await open_postgresql(place))
+    store = SqlStore(await open_sqlite(place))
+    try:
+        await store.void_leases()
+    except BaseException:
+        await store.close()
+        raise
+    return store

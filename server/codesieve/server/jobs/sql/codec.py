@@ -66,17 +66,6 @@ class Kind(enum.StrEnum):
     JUDGED = "JUDGED"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Row:
-    """A happening as it is kept: what can be asked for, and the rest."""
-
-    kind: Kind
-    sample_id: str | None
-    verdict: str | None
-    """None for a sample that was judged without one: the payload says why."""
-    payload: bytes
-
-
 def encode(value: Any) -> bytes:
     """A value of a dataclass."""
     try:
@@ -98,26 +87,32 @@ def decode(payload: bytes, type_: type[T]) -> T:
     raise ValueError(f"the store holds a value of the form {form!r}, which only a newer codesieve reads")
 
 
-def row_of(happening: Happening) -> Row:
-    """A happening as it is kept."""
+def columns_of(happening: Happening) -> dict[str, Any]:
+    """A happening as its row: what can be asked for, and the rest as payload.
+
+    A sample that was judged without a verdict has none here; its payload says why.
+    """
     if isinstance(happening, SampleGenerated):
-        return Row(Kind.GENERATED, happening.sample.sample_id, None, encode(happening.sample))
+        return _columns(Kind.GENERATED, happening.sample.sample_id, None, happening.sample)
     if isinstance(happening, SampleJudged):
         outcome = happening.outcome
         verdict = outcome.verdict.value if isinstance(outcome, Judgement) else None
-        return Row(Kind.JUDGED, happening.sample_id, verdict, encode(outcome))
-    return Row(Kind.CHANGED, None, None, encode(happening.job))
+        return _columns(Kind.JUDGED, happening.sample_id, verdict, outcome)
+    return _columns(Kind.CHANGED, None, None, happening.job)
 
 
-def happening_of(row: Row) -> Happening:
+def happening_of(kind: str, sample_id: str | None, verdict: str | None, payload: bytes) -> Happening:
     """What was kept."""
-    if row.kind == Kind.CHANGED:
-        return JobChanged(decode(row.payload, Job))
-    if row.kind == Kind.GENERATED:
-        return SampleGenerated(decode(row.payload, Sample))
-    assert row.sample_id is not None
-    outcome = decode(row.payload, WorkFailed) if row.verdict is None else decode(row.payload, Judgement)
-    return SampleJudged(row.sample_id, outcome)
+    if kind == Kind.CHANGED:
+        return JobChanged(decode(payload, Job))
+    if kind == Kind.GENERATED:
+        return SampleGenerated(decode(payload, Sample))
+    assert sample_id is not None
+    return SampleJudged(sample_id, decode(payload, WorkFailed) if verdict is None else decode(payload, Judgement))
+
+
+def _columns(kind: Kind, sample_id: str | None, verdict: str | None, value: object) -> dict[str, Any]:
+    return {"kind": kind.value, "sample_id": sample_id, "verdict": verdict, "payload": encode(value)}
 
 
 def encode_job(job: Job) -> bytes:

@@ -39,7 +39,7 @@ CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 15.0
 """How long PostgreSQL may take for one statement."""
 TRANSACTION_SECONDS = 30.0
-_BUSY_SECONDS = 5.0
+BUSY_SECONDS = 5.0
 _CONNECTIONS = 8
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -143,7 +143,7 @@ async def open_sqlite(path: Path) -> Database:
         connection.isolation_level = None  # it begins no transactions by itself
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout = {int(_BUSY_SECONDS * 1000)}",
+            f"busy_timeout = {int(BUSY_SECONDS * 1000)}",
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
@@ -215,6 +215,7 @@ async def _opened(database: Database) -> Database:
         while True:
             try:
                 await database.open()
+                log.info("jobs are kept in %s", database.name)
                 return database
             except StoreUnavailable as error:
                 now = time.monotonic()

@@ -11,21 +11,28 @@ nobody waits for a job of a million events. What a crash leaves of that, the nex
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime
 import functools
 import logging
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from codesieve.server.errors import StoreUnavailable
 from codesieve.server.jobs.model import Job, JobChanged, JobContents, JobEvent, JobKey, JobState, Progress
-from codesieve.server.jobs.rules import choose, job_exists, no_such_job, not_ended, refuse_too_many, samples_used_up
+from codesieve.server.jobs.rules import (
+    choose,
+    job_exists,
+    no_such_job,
+    not_ended,
+    refuse_too_many,
+    samples_used_up,
+    wrong_sequence,
+)
 from codesieve.server.jobs.sql import codec, tables
 from codesieve.server.jobs.sql.database import CREATING, Database
 from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost
@@ -65,6 +72,7 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.under_way: set[asyncio.Task[Any]] = set()
+        self._closing = False
 
     @_whole
     async def create(self, job: Job, contents: JobContents, admission: Admission) -> tuple[Job, bool]:
@@ -160,10 +168,12 @@ class SqlStore:
         return [(job, Lease(job.key, epoch)) for job, epoch in found]
 
     @_whole
-    async def renew(self, front_end: str, now: datetime.datetime, until: datetime.datetime) -> Sequence[JobKey]:
+    async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:
+        if not keys:
+            return []
         renewing = (
             update(tables.jobs)
-            .where(_jobs.end_time.is_(None), _jobs.front_end == front_end)
+            .where(_jobs.end_time.is_(None), _jobs.front_end == front_end, or_(*(and_(*_is(key)) for key in keys)))
             .values(lease_until=until)
             .returning(_jobs.caller, _jobs.job_id, _jobs.cancel)
         )
@@ -178,23 +188,31 @@ class SqlStore:
             await connection.execute(releasing.values(front_end=None, lease_until=None))
 
     @_whole
-    async def append(self, lease: Lease, happened: Sequence[Happened], progress: Progress) -> int:
+    async def append(self, lease: Lease, after_sequence: int, happened: Sequence[Happened], progress: Progress) -> None:
         jobs = [one.happening.job for one in happened if isinstance(one.happening, JobChanged)]
         changes: dict[str, Any] = _snapshot(jobs[-1]) if jobs else {}
         if jobs and jobs[-1].state.ended:
             changes |= {"front_end": None, "lease_until": None}
+        last = after_sequence + len(happened)
+        mine = (*_is(lease.key), _jobs.epoch == lease.epoch)
         moving = (
             update(tables.jobs)
-            .where(*_is(lease.key), _jobs.epoch == lease.epoch, _jobs.front_end.is_not(None))
-            .values(last_sequence=_jobs.last_sequence + len(happened), progress=codec.encode(progress), **changes)
-            .returning(_jobs.id, _jobs.last_sequence)
+            .where(*mine, _jobs.front_end.is_not(None), _jobs.last_sequence == after_sequence)
+            .values(last_sequence=last, progress=codec.encode(progress), **changes)
+            .returning(_jobs.id)
         )
         async with self._database.write() as connection:
-            row = (await connection.execute(moving)).one_or_none()
-            if row is None:
-                raise LeaseLost(lease.key)
-            await _add(connection, row.id, row.last_sequence - len(happened), happened)
-        return int(row.last_sequence)
+            number = (await connection.execute(moving)).scalar_one_or_none()
+            if number is not None:
+                await _add(connection, number, after_sequence, happened)
+                return
+            there = select(_jobs.last_sequence, _jobs.front_end).where(*mine)
+            row = (await connection.execute(there)).one_or_none()
+        if row is not None and row.last_sequence == last:
+            return
+        if row is None or row.front_end is None:
+            raise LeaseLost(lease.key)
+        raise wrong_sequence(lease.key, row.last_sequence, after_sequence)
 
     @_whole
     async def events(self, key: JobKey, after_sequence: int, limit: int) -> Sequence[JobEvent]:
@@ -211,7 +229,7 @@ class SqlStore:
             if not rows:
                 await _row(connection, key, _jobs.id)
         return [
-            JobEvent(sequence, time, codec.happening_of(codec.Row(codec.Kind(kind), sample_id, verdict, payload)))
+            JobEvent(sequence, time, codec.happening_of(kind, sample_id, verdict, payload))
             for sequence, time, kind, sample_id, verdict, payload in rows
         ]
 
@@ -232,6 +250,7 @@ class SqlStore:
             if job.state is JobState.PENDING and not _held(row, now):
                 job = job.moved(JobState.CANCELLED, now)
                 changes |= {"front_end": None, "lease_until": None, "last_sequence": row.last_sequence + 1}
+                changes["epoch"] = _jobs.epoch + 1  # whoever held it writes nothing more
                 changes |= _snapshot(job)
                 await _add(connection, row.id, row.last_sequence, [Happened(now, JobChanged(job))])
             await connection.execute(update(tables.jobs).where(_jobs.id == row.id).values(changes))
@@ -270,7 +289,15 @@ class SqlStore:
         async with self._database.write() as connection:
             return await self._charge(connection, caller, day, samples, limit)
 
+    @_whole
+    async def void_leases(self) -> None:
+        """For a database that nobody else uses: whoever held a lease is dead, so its jobs go on at once."""
+        voiding = update(tables.jobs).where(_jobs.end_time.is_(None), _jobs.front_end.is_not(None))
+        async with self._database.write() as connection:
+            await connection.execute(voiding.values(front_end=None, lease_until=None))
+
     async def close(self) -> None:
+        self._closing = True
         while self.under_way:
             await asyncio.wait(self.under_way)
         await self._database.close()
@@ -329,18 +356,12 @@ class SqlStore:
         removing = delete(tables.events).where(_events.job == number, _events.sequence.in_(some))
         removed = _REMOVED_AT_ONCE
         while removed == _REMOVED_AT_ONCE:
+            if self._closing:
+                return
             async with self._database.write() as connection:
                 removed = (await connection.execute(removing)).rowcount
         async with self._database.write() as connection:
             await connection.execute(delete(tables.jobs).where(_jobs.id == number))
-
-
-async def open_leases_voided(database: Database) -> SqlStore:
-    """The store of a database that nobody else uses: whoever held a lease is dead, so its jobs go on at once."""
-    voiding = update(tables.jobs).where(_jobs.end_time.is_(None), _jobs.front_end.is_not(None))
-    async with database.write() as connection:
-        await connection.execute(voiding.values(front_end=None, lease_until=None))
-    return SqlStore(database)
 
 
 def _is(key: JobKey) -> tuple[ColumnElement[bool], ...]:
@@ -359,11 +380,10 @@ async def _row(connection: AsyncConnection, key: JobKey, *columns: ColumnElement
 async def _add(connection: AsyncConnection, number: int, sequence: int, happened: Sequence[Happened]) -> None:
     """Adds events after `sequence`."""
     rows = [
-        {"job": number, "sequence": i, "time": one.time, **dataclasses.asdict(codec.row_of(one.happening))}
+        {"job": number, "sequence": i, "time": one.time, **codec.columns_of(one.happening)}
         for i, one in enumerate(happened, sequence + 1)
     ]
-    if rows:
-        await connection.execute(insert(tables.events), rows)
+    await connection.execute(insert(tables.events), rows)
 
 
 def _snapshot(job: Job) -> dict[str, Any]:
