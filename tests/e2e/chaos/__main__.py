@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import traceback
@@ -32,6 +33,8 @@ def main() -> int:
     arguments = parser.parse_args()
     first = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     directory = arguments.keep or Path(tempfile.mkdtemp(prefix="codesieve-chaos-", dir="/tmp"))
+    for number in (signal.SIGINT, signal.SIGTERM):  # what was started is stopped, also in the background of a shell
+        signal.signal(number, signal.default_int_handler)
     failed = 0
     with Laboratory(directory, (lambda line: None) if arguments.quiet else say) as laboratory:
         for seed in range(first, first + arguments.schedules):

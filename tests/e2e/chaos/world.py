@@ -145,7 +145,9 @@ class World:
             containers = self.engine.containers()
             return self._kill_one([agent for one in containers if (agent := self.engine.agent(one))])
         pid = self.front_ends[-1].pid
-        return self._kill_one(descendants(pid, AGENT) if pid is not None else [])
+        family = set(descendants(pid, AGENT)) if pid is not None else set()
+        # Its forks, the judge and the programs, look like it. A program that is killed has crashed: that is its verdict.
+        return self._kill_one([one for one, parent, _ in processes() if one in family and parent not in family])
 
     def _kill_one(self, pids: list[int]) -> str:
         if not pids:
