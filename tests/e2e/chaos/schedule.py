@@ -84,14 +84,16 @@ def check_result(world: World, client: int, expected: Verdicts) -> None:
     rows = [json.loads(line) for line in (world.out(client) / "results.jsonl").read_text().splitlines()]
     verdicts = {row["sample_id"]: row["verdict"] for row in rows}
     assert len(rows) == len(verdicts) == samples.TOTAL, (len(rows), len(verdicts))
-    assert differences(verdicts, expected) == {}
+    check_verdicts(verdicts, expected)
 
 
-def differences(found: Verdicts, expected: Verdicts) -> dict[str, tuple[str | None, str | None]]:
-    names = found.keys() | expected.keys()
-    return {
-        name: (found.get(name), expected.get(name)) for name in sorted(names) if found.get(name) != expected.get(name)
-    }
+def check_verdicts(found: Verdicts, expected: Verdicts) -> None:
+    wrong = [
+        f"{name} is {found.get(name)}, and was {expected.get(name)} undisturbed"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name)
+    ]
+    assert not wrong, f"{len(wrong)} samples differ: {'; '.join(wrong[:5])}"
 
 
 def run(world: World, expected: Verdicts, chance: random.Random, say: Say) -> None:
@@ -146,14 +148,15 @@ def check_end(world: World, expected: Verdicts) -> None:
     """The last client gets its result, and that and the job's events are what they should be."""
     client = world.clients[-1]
     wait_for(lambda: client.ended, JOB_SECONDS)
-    assert differences(verdicts_of(world, world.job_id), expected) == {}
+    check_verdicts(verdicts_of(world, world.job_id), expected)
     check_result(world, len(world.clients) - 1, expected)
 
 
 def check_nothing_left(world: World) -> None:
     with contextlib.suppress(AssertionError):
         wait_for(lambda: not world.left(), GONE_SECONDS)
-    assert world.left() == []
+    left = world.left()
+    assert not left, f"left behind: {left}"
 
 
 def wait_for_progress(world: World, judged: int) -> int:
