@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.processes import processes
 
 from codesieve.client import Client, Generation, RecordedSample, Verdict
 from codesieve.server import datasets
@@ -61,11 +61,12 @@ def test_killing_agents_and_actors_loses_nothing(server: Any, tmp_path: Path) ->
     killed: list[str] = []
 
     def kill(text: str) -> None:
-        found = server.descendants(text)
-        assert found, text
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):  # an agent's children come and go by themselves
-                os.kill(pid, signal.SIGKILL)
+        found = set(server.descendants(text))
+        # An agent's forks, the judge and the programs, look like it. A program that is killed has crashed.
+        highest = [pid for pid, parent, _ in processes() if pid in found and parent not in found]
+        assert highest, text
+        for pid in highest:
+            os.kill(pid, signal.SIGKILL)
         killed.append(text)
 
     def on_event(event: Any) -> None:
