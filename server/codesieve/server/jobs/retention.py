@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from codesieve.server.errors import StoreUnavailable
 from codesieve.server.jobs.store import JobStore
+from codesieve.workers.faults import outline
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,6 @@ async def sweep_for_ever(store: JobStore, days: float, now: Callable[[], datetim
                 log.info("deleted %d job(s) that ended more than %g days ago", count, days)
         except StoreUnavailable as error:
             log.warning("old jobs are not deleted now: %s", error.message)
-        except Exception:
-            log.exception("old jobs are not deleted now")  # the next sweep must come all the same
+        except Exception as error:  # noqa: BLE001 - the next sweep must come all the same
+            log.error("old jobs are not deleted now: %s", outline(error))
         await asyncio.sleep(SWEEP_SECONDS)

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from codesieve.workers.errors import SandboxUnavailable
+from codesieve.workers.faults import outline
 from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.turns import Turns
 
@@ -134,12 +135,12 @@ class CellPool:
                 try:
                     cell = await self._make()
                     break
-                except Exception as error:  # whatever it is, the pool must not stay smaller
+                except Exception as error:  # noqa: BLE001 - whatever it is, the pool must not stay smaller
                     if isinstance(error, SandboxUnavailable):
                         log.error("a cell can't be made yet: %s", error.message)
                         self._trouble = error
                     else:
-                        log.exception("a cell can't be made yet")
+                        log.error("a cell can't be made yet: %s", outline(error))
                         self._trouble = SandboxUnavailable(f"a cell can't be made: {type(error).__name__}: {error}")
                     self._tell_those_who_wait(self._trouble)
                 await asyncio.sleep(pause)
