@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,7 +29,7 @@ PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n  
 # Importing torch and vLLM warns of much that isn't ours to mend.
 VLLM = (pytest.mark.vllm, pytest.mark.filterwarnings("ignore"))
 RECORDED = [
-    {"task_id": "P/0", "completion": f"    return a + b + {i}\n", "token_count": 9, "cumulative_logprob": -1.5 - i}
+    {"task_id": "P/0", "completion": f"    return a + b + {i}\n", "token_count": 7, "cumulative_logprob": -1.5 - i}
     for i in range(8)
 ]
 
@@ -44,18 +45,36 @@ class Endpoint:
     held: threading.Event
     """While clear, completions are held back."""
     keys: list[str | None]
+    owner: str = "vllm"
+    """What it says that its model is owned by."""
+    most_stops: int = 100
 
 
 def _completion(body: dict[str, Any]) -> dict[str, Any]:
+    """Its tokens are words with the white space before them, each of the same log-probability, and one that ends the text.
+
+    Like vLLM's server it cuts the text in front of a stop sequence and tells of the tokens of it as well.
+    """
     sample = RECORDED[body["seed"]]
-    count, total = int(str(sample["token_count"])), float(str(sample["cumulative_logprob"]))
+    whole = str(sample["completion"])
+    tokens = re.findall(r"\s*\S+|\s+", whole)
+    text, finish_reason, taken = whole, "stop", [*tokens, ""]
+    for end in range(len(tokens) + 1):
+        so_far = "".join(tokens[:end])
+        stopped = [so_far.index(stop) for stop in body.get("stop") or [] if stop in so_far]
+        if stopped or end == body["max_tokens"]:
+            text = so_far[: stopped[0]] if stopped else so_far
+            finish_reason, taken = "stop" if stopped else "length", tokens[:end]
+            break
+    logprob = float(str(sample["cumulative_logprob"])) / len(tokens)
     logprobs = {
-        "tokens": ["x"] * count,
-        "token_logprobs": [total / count] * count,
+        "tokens": taken,
+        "token_logprobs": [logprob] * len(taken),
         "top_logprobs": None,
-        "text_offset": [0] * count,
+        "text_offset": [sum(map(len, taken[:place])) for place in range(len(taken))],
     }
-    choice = {"index": 0, "text": sample["completion"], "finish_reason": "stop", "logprobs": logprobs}
+    choice = {"index": 0, "text": text, "finish_reason": finish_reason, "logprobs": logprobs}
+    count = len(taken)
     usage = {"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count}
     return {
         "id": "c",
@@ -92,7 +111,7 @@ def endpoint() -> Iterator[Endpoint]:
             if seen.answers:
                 self._say(*seen.answers.pop(0))
             elif self.path == "/v1/models":
-                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "test"}
+                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": seen.owner}
                 self._say(200, {}, {"object": "list", "data": [model]})
             else:
                 self._say(404, {}, {"error": {"message": "no such path"}})
@@ -102,6 +121,9 @@ def endpoint() -> Iterator[Endpoint]:
             seen.bodies.append(body)
             if seen.answers:
                 self._say(*seen.answers.pop(0))
+                return
+            if len(body.get("stop") or []) > seen.most_stops:
+                self._say(400, {}, {"error": {"message": f"'stop' takes at most {seen.most_stops} sequences"}})
                 return
             if body["seed"] == 0:
                 seen.held.wait(30)
@@ -174,6 +196,21 @@ async def test_the_same_requests_give_the_same_samples(engine: Engine) -> None:
     assert len({generated.completion for generated in first}) > 1
 
 
+async def test_what_is_counted_is_the_tokens_of_the_completion(engine: Engine) -> None:
+    made = await asyncio.gather(*(engine.generate(request(i, stop=(" b",), token_logprobs=True)) for i in range(4)))
+    assert any(generated.token_count != 24 for generated in made)
+    for generated in made:
+        assert generated.token_count is not None
+        if engine.name == "replay":
+            assert generated.token_logprobs is None  # it serves what was recorded, uncut
+            continue
+        assert b" b" not in generated.completion
+        assert generated.token_logprobs is not None
+        assert len(generated.token_logprobs) == generated.token_count
+        assert generated.cumulative_logprob == pytest.approx(sum(generated.token_logprobs))
+        assert (generated.token_count == 0) == (generated.completion == b"")
+
+
 async def test_many_at_a_time_are_each_answered_as_their_own(engine: Engine) -> None:
     alone = await engine.generate(request(5))
     together = await asyncio.gather(*(engine.generate(request(i)) for i in range(8)))
@@ -195,30 +232,93 @@ async def test_an_engine_that_was_stopped_serves_again_when_started(tmp_path: Pa
 async def test_an_endpoint_is_sent_all_that_the_request_says(endpoint: Endpoint) -> None:
     engine = OpenAIEngine(endpoint.url, "tiny", "the-key")
     assert await engine.start() == f"tiny at {endpoint.url}"
-    generated = await engine.generate(request(2, temperature=0.2, top_p=0.5, max_tokens=7, stop=("\ndef", "\n#")))
+    asked = request(2, temperature=0.2, top_p=0.5, max_tokens=9, stop=("\ndef", "\n#"), top_k=5, min_p=0.1)
+    generated = await engine.generate(asked)
     await engine.stop()
     assert generated.cumulative_logprob == pytest.approx(-3.5)
-    expected = Generated("w2", b"    return a + b + 2\n", 9, generated.cumulative_logprob, FinishReason.STOP)
+    expected = Generated("w2", b"    return a + b + 2\n", 7, generated.cumulative_logprob, FinishReason.STOP)
     assert generated == expected
     (body,) = endpoint.bodies
-    sent = {name: body[name] for name in ("model", "prompt", "temperature", "top_p", "max_tokens", "stop", "seed", "n")}
-    assert sent == {
-        "model": "tiny", "prompt": PROMPT, "temperature": 0.2, "top_p": 0.5, "max_tokens": 7,
-        "stop": ["\ndef", "\n#"], "seed": 2, "n": 1,
+    assert body == {
+        "model": "tiny", "prompt": PROMPT, "temperature": 0.2, "top_p": 0.5, "max_tokens": 9,
+        "stop": ["\ndef", "\n#"], "seed": 2, "n": 1, "top_k": 5, "min_p": 0.1, "logprobs": 1,
     }  # fmt: skip
     assert endpoint.keys == ["Bearer the-key"]
 
 
 async def test_an_endpoint_without_logprobs_leaves_them_unknown(endpoint: Endpoint) -> None:
-    body = _completion({"seed": 1, "model": "tiny"})
-    body["choices"][0].update(logprobs=None, finish_reason="length")
+    body = _completion({"seed": 1, "model": "tiny", "max_tokens": 9})
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    for finish_reason, count in (("length", 8), ("stop", None)):  # stopped: how much of its own count is the text's?
+        body["choices"][0].update(logprobs=None, finish_reason=finish_reason)
+        endpoint.answers.append((200, {}, body))
+        generated = await engine.generate(request(1, token_logprobs=True))
+        assert (generated.token_count, generated.cumulative_logprob, generated.token_logprobs) == (count, None, None)
+        assert generated.finish_reason == finish_reason.upper()
+    await engine.stop()
+
+
+async def test_an_endpoint_that_offers_no_logprobs_is_asked_for_none_again(endpoint: Endpoint) -> None:
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    endpoint.answers.append((400, {}, {"error": {"message": "This model does not support logprobs."}}))
+    for _ in range(2):
+        assert (await engine.generate(request(1))).completion == b"    return a + b + 1\n"
+    await engine.stop()
+    assert ["logprobs" in body for body in endpoint.bodies] == [True, False, False]
+
+
+async def test_stop_sequences_beyond_an_endpoints_four_are_cut_here(endpoint: Endpoint) -> None:
+    endpoint.most_stops = 4
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    stops = ("never", "ever", "not", "once", " b +")
+    cut = [await engine.generate(request(i, stop=stops, token_logprobs=True)) for i in (1, 2)]
+    await engine.stop()
+    assert [len(body["stop"]) for body in endpoint.bodies] == [5, 4, 4]
+    for generated, total in zip(cut, (-2.5, -3.5), strict=True):
+        assert generated.completion == b"    return a +"
+        assert generated.token_count == 3
+        assert generated.token_logprobs == pytest.approx([total / 7] * 3)
+        assert generated.cumulative_logprob == pytest.approx(total / 7 * 3)
+        assert generated.finish_reason is FinishReason.STOP
+
+
+async def test_what_is_no_part_of_openais_api_is_refused_where_it_might_be_passed_over(endpoint: Endpoint) -> None:
+    endpoint.owner = "someone"
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    for asked in ({"top_k": 5}, {"min_p": 0.1}):
+        with pytest.raises(EngineRequestRefused, match="top_k and min_p are no part of OpenAI's API"):
+            await engine.generate(request(1, **asked))
+    assert (await engine.generate(request(1))).completion
+    await engine.stop()
+    assert len(endpoint.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "count"),
+    [
+        ({"tokens": ["    return", "bytes:\\xe2", "bytes:\\x80"], "text_offset": [90, 100, 103]}, 2),
+        ({"tokens": ["return", "a"], "text_offset": [0, 6]}, None),  # the white space is lost, so they tell nothing
+        ({"tokens": ["x", "x"], "text_offset": [0, 0]}, None),
+        ({"tokens": ["x", "x"], "text_offset": []}, None),
+    ],
+)
+async def test_tokens_are_counted_by_their_offsets_where_their_text_is_not_there(
+    endpoint: Endpoint, logprobs: dict[str, Any], count: int | None
+) -> None:
+    body = _completion({"seed": 1, "model": "tiny", "max_tokens": 9})
+    tokens = len(logprobs["tokens"])
+    body["choices"][0].update(text="    return ab", logprobs={**logprobs, "token_logprobs": [-1.0] * tokens})
     engine = OpenAIEngine(endpoint.url)
     await engine.start()
     endpoint.answers.append((200, {}, body))
-    generated = await engine.generate(request(1))
+    generated = await engine.generate(request(1, stop=("b",)))
     await engine.stop()
-    assert (generated.token_count, generated.cumulative_logprob) == (9, None)
-    assert generated.finish_reason is FinishReason.LENGTH
+    assert generated.completion == b"    return a"
+    assert (generated.token_count, generated.cumulative_logprob) == (count, None if count is None else -float(count))
 
 
 async def test_an_endpoints_rate_limit_is_waited_for(endpoint: Endpoint) -> None:

@@ -183,6 +183,7 @@ def sample(wire: types_pb2.Sample) -> types.Sample:
         token_count=wire.token_count if wire.HasField("token_count") else None,
         cumulative_logprob=wire.cumulative_logprob if wire.HasField("cumulative_logprob") else None,
         finish_reason=_enum_or_none(types.FinishReason, types_pb2.Sample.FinishReason, wire.finish_reason),
+        token_logprobs=tuple(wire.token_logprobs) or None,
     )
 
 

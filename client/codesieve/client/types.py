@@ -197,9 +197,13 @@ class Sample:
     index: int
     completion: bytes
     token_count: int | None = None
+    """Of the tokens whose text stands in the completion, in whole or in part."""
     cumulative_logprob: float | None = None
+    """Of those tokens, by the model's own probabilities."""
     finish_reason: FinishReason | None = None
     judgement: Judgement | None = None
+    token_logprobs: tuple[float, ...] | None = None
+    """Of each of those tokens, where the job asked for them and the engine tells them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class Pipeline:
                 token_count=made.token_count,
                 cumulative_logprob=made.cumulative_logprob,
                 finish_reason=made.finish_reason,
+                token_logprobs=made.token_logprobs,
             ),
         )
 

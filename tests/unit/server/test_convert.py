@@ -43,6 +43,7 @@ from codesieve.workers.types import (
 )
 
 PROBLEM = {"problemId": "p/0", "prompt": "", "entryPoint": "f", "checkFunction": "Y2hlY2s="}
+NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 FOURTH = "job.problems.inline.problems[3]"
 
 
@@ -87,6 +88,18 @@ def test_defaults_are_codexs() -> None:
     assert spec.ks == (1,)
 
 
+def test_how_samples_are_drawn_reaches_every_request() -> None:
+    chosen = generation(topP=0.5, topK=40, minP=0.05, maxTokens=9, stop=["x"], seed=3, tokenLogprobs=True)
+    job_id, spec, contents = requests.create_job(a_job(generation=chosen), OneModel())
+    assert spec.generation is not None
+    made = [request for _, request in planned_requests(job_id, spec, contents)]
+    assert len({request.seed for request in made}) == len(made) == 2
+    for name in ("top_p", "top_k", "min_p", "max_tokens", "stop", "token_logprobs"):
+        assert {getattr(request, name) for request in made} == {getattr(spec.generation, name)}, name
+    told = answers.job(Job(JobKey("", job_id), spec, b"", JobState.PENDING, NOW, Progress(2))).generation
+    assert json_format.MessageToDict(told) == {**chosen, "model": "m", "seed": "3"}
+
+
 def generation(**changes: Any) -> dict[str, Any]:
     return {"temperatures": [0.2], "samplesPerProblem": 2, **changes}
 
@@ -123,6 +136,9 @@ LARGE, NOT_UTF8 = b64(b"x" * (2**20 + 1)), b64(b"\xff")
         ({"generation": generation(topP=0)}, "job.generation.top_p"),
         ({"generation": generation(maxTokens=-1)}, "job.generation.max_tokens"),
         ({"generation": generation(stop=[""])}, "job.generation.stop[0]"),
+        ({"generation": generation(topK=-1)}, "job.generation.top_k"),
+        ({"generation": generation(minP=1.5)}, "job.generation.min_p"),
+        ({"generation": generation(minP="NaN")}, "job.generation.min_p"),
         ({"k": [3]}, "job.k[0]"),
         ({"k": [1, 0]}, "job.k[1]"),
         ({"problems": {}}, "job.problems"),

@@ -167,8 +167,12 @@ class Sample:
     index: int
     completion: bytes
     token_count: int | None = None
+    """Of the tokens whose text stands in the completion, in whole or in part."""
     cumulative_logprob: float | None = None
+    """Of those tokens."""
     finish_reason: FinishReason | None = None
+    token_logprobs: tuple[float, ...] | None = None
+    """Of each of those tokens, where they were asked for and the engine tells them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -185,17 +189,24 @@ class GenerationRequest:
     top_p: float = 0.95
     max_tokens: int = 512
     stop: Sequence[str] = CODEX_STOP
+    top_k: int = 0
+    """0 for all tokens."""
+    min_p: float = 0.0
+    """0 for all tokens."""
+    token_logprobs: bool = False
+    """Whether the sample is to carry each token's log-probability."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Generated:
-    """What an engine made of one `GenerationRequest`."""
+    """What an engine made of one `GenerationRequest`. The fields are those of `Sample`."""
 
     work_id: str
     completion: bytes
     token_count: int | None = None
     cumulative_logprob: float | None = None
     finish_reason: FinishReason | None = None
+    token_logprobs: tuple[float, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -167,6 +167,7 @@ def _sample(sample: types.Sample) -> Row:
         "cumulative_logprob": sample.cumulative_logprob,
         "finish_reason": sample.finish_reason,
         "sample_id": sample.sample_id,
+        **({} if sample.token_logprobs is None else {"token_logprobs": sample.token_logprobs}),
     }
 
 

@@ -137,6 +137,7 @@ def _sample(value: Sample) -> types_pb2.Sample:
         token_count=value.token_count,
         cumulative_logprob=value.cumulative_logprob,
         finish_reason=value.finish_reason.value if value.finish_reason else None,
+        token_logprobs=value.token_logprobs,
     )
 
 
@@ -149,6 +150,9 @@ def _generation(value: GenerationSpec) -> job_pb2.Generation:
         max_tokens=value.max_tokens,
         stop=value.stop,
         seed=value.seed,
+        top_k=value.top_k,
+        min_p=value.min_p,
+        token_logprobs=value.token_logprobs,
     )
 
 

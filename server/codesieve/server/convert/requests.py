@@ -281,6 +281,10 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         found.add(f"{here}.top_p", f"must be greater than 0 and at most 1, not {top_p:g}")
     if not 0 <= message.max_tokens <= MAX_TOKENS:
         found.add(f"{here}.max_tokens", f"must be between 0 and {MAX_TOKENS}, not {message.max_tokens}")
+    if message.top_k < 0:
+        found.add(f"{here}.top_k", f"must be at least 0, not {message.top_k}")
+    if not 0 <= message.min_p <= 1:  # false for NaN as well
+        found.add(f"{here}.min_p", f"must be between 0 and 1, not {message.min_p:g}")
     for i, stop in enumerate(message.stop):
         if not stop:
             found.add(f"{here}.stop[{i}]", "must not be empty")
@@ -292,4 +296,7 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         max_tokens=message.max_tokens or 512,
         stop=tuple(message.stop),
         seed=message.seed,
+        top_k=message.top_k,
+        min_p=message.min_p,
+        token_logprobs=message.token_logprobs,
     )

@@ -66,6 +66,9 @@ class GenerationSpec:
     stop: tuple[str, ...]
     """Empty where none were chosen: see `default_stop`."""
     seed: int
+    top_k: int = 0
+    min_p: float = 0.0
+    token_logprobs: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -163,6 +166,9 @@ def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator
                         top_p=generation.top_p,
                         max_tokens=generation.max_tokens,
                         stop=generation.stop or default_stop(problem),
+                        top_k=generation.top_k,
+                        min_p=generation.min_p,
+                        token_logprobs=generation.token_logprobs,
                     ),
                 )
 
