@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused
-from codesieve.workers.generation import models
+from codesieve.workers.generation import chat, models
 from codesieve.workers.generation.vllm import VllmEngine
-from codesieve.workers.types import FinishReason, GenerationRequest
+from codesieve.workers.types import FinishReason, GenerationRequest, PromptForm
 
 # Importing torch and vLLM warns of much that isn't ours to mend.
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
@@ -90,6 +90,19 @@ async def test_the_end_of_text_token_does_not_count(engine: VllmEngine) -> None:
     )
     assert (whole.completion, whole.finish_reason) == (ended.completion, FinishReason.LENGTH)
     assert whole.cumulative_logprob == pytest.approx(ended.cumulative_logprob, abs=0.05)
+
+
+async def test_a_model_is_chatted_with_in_its_own_template(engine: VllmEngine) -> None:
+    asked = request(0, temperature=0.0, stop=(), max_tokens=120, prompt_form=PromptForm.CHAT, names=("add",))
+    chatted = await engine.generate(asked)
+    # The same in words of one's own: what the template puts around them, and what is counted.
+    around = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+    around += f"<|im_start|>user\n{chat.said_to_model(asked)}<|im_end|>\n<|im_start|>assistant\n"
+    plain = await engine.generate(request(0, temperature=0.0, stop=(), max_tokens=120, prompt=around))
+    assert (chatted.answer, chatted.token_count) == (plain.completion, plain.token_count)
+    assert chatted.cumulative_logprob == pytest.approx(plain.cumulative_logprob, abs=0.1)
+    assert chatted.completion.startswith(b"\n")
+    assert chatted.completion.strip() in (chatted.answer or b"")
 
 
 async def test_top_k_and_min_p_narrow_what_is_sampled(engine: VllmEngine) -> None:

@@ -23,7 +23,7 @@ from codesieve.workers.generation.choose import engine_for
 from codesieve.workers.generation.engine import Engine
 from codesieve.workers.generation.openai import OpenAIEngine
 from codesieve.workers.generation.worker import GenerationWorker
-from codesieve.workers.types import FinishReason, Generated, GenerationRequest, WorkFailed
+from codesieve.workers.types import FinishReason, Generated, GenerationRequest, PromptForm, WorkFailed
 
 PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
 # Importing torch and vLLM warns of much that isn't ours to mend.
@@ -50,40 +50,54 @@ class Endpoint:
     most_stops: int = 100
 
 
-def _completion(body: dict[str, Any]) -> dict[str, Any]:
-    """Its tokens are words with the white space before them, each of the same log-probability, and one that ends the text.
+def _sampled(body: dict[str, Any], whole: str, total: float) -> tuple[str, str, list[str], float]:
+    """Text, finish reason, tokens and the log-probability of each.
 
-    Like vLLM's server it cuts the text in front of a stop sequence and tells of the tokens of it as well.
+    Tokens are words with the white space before them, all of the same log-probability, and one that ends the text. Like
+    vLLM's server it cuts the text in front of a stop sequence and tells of the tokens of it as well.
     """
-    sample = RECORDED[body["seed"]]
-    whole = str(sample["completion"])
     tokens = re.findall(r"\s*\S+|\s+", whole)
-    text, finish_reason, taken = whole, "stop", [*tokens, ""]
+    each = total / len(tokens)
     for end in range(len(tokens) + 1):
         so_far = "".join(tokens[:end])
         stopped = [so_far.index(stop) for stop in body.get("stop") or [] if stop in so_far]
-        if stopped or end == body["max_tokens"]:
-            text = so_far[: stopped[0]] if stopped else so_far
-            finish_reason, taken = "stop" if stopped else "length", tokens[:end]
-            break
-    logprob = float(str(sample["cumulative_logprob"])) / len(tokens)
+        if stopped:
+            return so_far[: stopped[0]], "stop", tokens[:end], each
+        if end == body["max_tokens"]:
+            return so_far, "length", tokens[:end], each
+    return whole, "stop", [*tokens, ""], each
+
+
+def _completion(body: dict[str, Any]) -> dict[str, Any]:
+    sample = RECORDED[body["seed"]]
+    total = float(str(sample["cumulative_logprob"]))
+    text, finish_reason, tokens, each = _sampled(body, str(sample["completion"]), total)
     logprobs = {
-        "tokens": taken,
-        "token_logprobs": [logprob] * len(taken),
+        "tokens": tokens,
+        "token_logprobs": [each] * len(tokens),
         "top_logprobs": None,
-        "text_offset": [sum(map(len, taken[:place])) for place in range(len(taken))],
+        "text_offset": [sum(map(len, tokens[:place])) for place in range(len(tokens))],
     }
     choice = {"index": 0, "text": text, "finish_reason": finish_reason, "logprobs": logprobs}
-    count = len(taken)
+    return _answer(body, choice, len(tokens)) | {"object": "text_completion"}
+
+
+def _chat(body: dict[str, Any]) -> dict[str, Any]:
+    """The recorded sample with its function's head, in a block with prose around."""
+    sample = RECORDED[body["seed"]]
+    said = f"Sure:\n\n```python\ndef add(a, b):\n{sample['completion']}```\nIsn't it easy?\n"
+    text, finish_reason, tokens, each = _sampled(body, said, float(str(sample["cumulative_logprob"])))
+    content: list[dict[str, Any]] = [
+        {"token": token, "logprob": each, "bytes": None, "top_logprobs": []} for token in tokens
+    ]
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": {"content": content}}
+    return _answer(body, choice, len(tokens)) | {"object": "chat.completion"}
+
+
+def _answer(body: dict[str, Any], choice: dict[str, Any], count: int) -> dict[str, Any]:
     usage = {"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count}
-    return {
-        "id": "c",
-        "object": "text_completion",
-        "created": 0,
-        "model": body["model"],
-        "choices": [choice],
-        "usage": usage,
-    }
+    return {"id": "c", "created": 0, "model": body["model"], "choices": [choice], "usage": usage}
 
 
 @pytest.fixture
@@ -127,7 +141,7 @@ def endpoint() -> Iterator[Endpoint]:
                 return
             if body["seed"] == 0:
                 seen.held.wait(30)
-            self._say(200, {}, _completion(body))
+            self._say(200, {}, _chat(body) if self.path == "/v1/chat/completions" else _completion(body))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Says nothing on stderr."""
@@ -141,6 +155,9 @@ def endpoint() -> Iterator[Endpoint]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+CHAT: dict[str, Any] = {"prompt_form": PromptForm.CHAT, "names": ("add",), "stop": (), "max_tokens": 40}
 
 
 def request(index: int, **changes: Any) -> GenerationRequest:
@@ -211,6 +228,24 @@ async def test_what_is_counted_is_the_tokens_of_the_completion(engine: Engine) -
         assert (generated.token_count == 0) == (generated.completion == b"")
 
 
+async def test_each_form_of_a_prompt_says_which_it_was_and_what_was_cut(engine: Engine) -> None:
+    plain, chatted = await asyncio.gather(engine.generate(request(1)), engine.generate(request(1, **CHAT)))
+    if engine.name == "replay":
+        assert plain == chatted
+        assert plain.prompt_form is None  # what was recorded may have been made in any form
+        return
+    assert (plain.prompt_form, plain.answer) == (PromptForm.COMPLETION, None)
+    assert chatted.prompt_form is PromptForm.CHAT
+    assert chatted.answer
+    assert chatted.reasoning is None
+    assert {line.strip() for line in chatted.completion.splitlines()} <= {
+        line.strip() for line in chatted.answer.splitlines()
+    }
+    assert chatted.token_count is not None
+    assert chatted.token_count > 7  # the whole answer's
+    assert chatted.cumulative_logprob is not None
+
+
 async def test_many_at_a_time_are_each_answered_as_their_own(engine: Engine) -> None:
     alone = await engine.generate(request(5))
     together = await asyncio.gather(*(engine.generate(request(i)) for i in range(8)))
@@ -236,8 +271,9 @@ async def test_an_endpoint_is_sent_all_that_the_request_says(endpoint: Endpoint)
     generated = await engine.generate(asked)
     await engine.stop()
     assert generated.cumulative_logprob == pytest.approx(-3.5)
-    expected = Generated("w2", b"    return a + b + 2\n", 7, generated.cumulative_logprob, FinishReason.STOP)
-    assert generated == expected
+    text, logprob = b"    return a + b + 2\n", generated.cumulative_logprob
+    form = PromptForm.COMPLETION
+    assert generated == Generated("w2", text, 7, logprob, FinishReason.STOP, prompt_form=form)
     (body,) = endpoint.bodies
     assert body == {
         "model": "tiny", "prompt": PROMPT, "temperature": 0.2, "top_p": 0.5, "max_tokens": 9,
@@ -371,3 +407,65 @@ async def test_one_held_request_holds_up_no_other_and_can_be_cancelled(endpoint:
     assert isinstance(cancelled, WorkFailed)
     assert (cancelled.work_id, cancelled.reason) == ("w0", "CANCELLED")
     await worker.stop()
+
+
+async def test_an_endpoint_is_chatted_with_in_its_own_form(endpoint: Endpoint) -> None:
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    chatted = await engine.generate(request(2, token_logprobs=True, **CHAT))
+    whole = await engine.generate(request(2, **CHAT | {"goes_on_with_prompt": False, "stop": ("Isn't",)}))
+    await engine.stop()
+    defined: dict[str, Any] = {}
+    exec(PROMPT + chatted.completion.decode(), defined)
+    assert defined["add"](1, 2) == 5
+    assert chatted.answer == b"Sure:\n\n```python\ndef add(a, b):\n    return a + b + 2\n```\nIsn't it easy?\n"
+    assert chatted.token_count == 16
+    assert chatted.cumulative_logprob == pytest.approx(-3.5)
+    assert whole.completion == b"def add(a, b):\n    return a + b + 2"
+    assert whole.token_count == 13
+    assert whole.cumulative_logprob == pytest.approx(-3.5 / 16 * 13)
+    first, second = endpoint.bodies
+    assert "prompt" not in first
+    assert first["logprobs"] is True
+    (message,) = first["messages"]
+    assert message["role"] == "user"
+    assert message["content"].startswith("Complete the following Python function.")
+    assert f"```python\n{PROMPT}\n```" in message["content"]
+    assert second["messages"] == [{"role": "user", "content": PROMPT}]
+
+
+@pytest.mark.parametrize("kept_apart_as", ["reasoning", "reasoning_content", None])
+async def test_thinking_is_kept_apart_however_an_endpoint_tells_it(
+    endpoint: Endpoint, kept_apart_as: str | None
+) -> None:
+    body = _chat({"seed": 1, "model": "tiny", "max_tokens": 99})
+    message, tokens = body["choices"][0]["message"], body["choices"][0]["logprobs"]["content"]
+    for token in ("</think>", " hm", "<think>"):
+        tokens.insert(0, {"token": token, "logprob": -1.0, "bytes": None, "top_logprobs": []})
+    if kept_apart_as:
+        message[kept_apart_as] = "hm"
+    else:
+        message["content"] = f"<think> hm</think>{message['content']}"
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    endpoint.answers.append((200, {}, body))
+    generated = await engine.generate(request(1, **CHAT))
+    await engine.stop()
+    assert generated.reasoning == b"hm"
+    assert generated.answer is not None
+    assert generated.answer.startswith(b"Sure:")
+    assert generated.completion == b"\ndef add(a, b):\n    return a + b + 1"
+    assert generated.token_count == 19  # the whole answer's
+    assert generated.cumulative_logprob == pytest.approx(-5.5)
+
+
+async def test_thinking_that_met_the_token_limit_leaves_no_code(endpoint: Endpoint) -> None:
+    body = _chat({"seed": 1, "model": "tiny", "max_tokens": 9})
+    body["choices"][0]["message"] = {"role": "assistant", "content": None, "reasoning": "hm, ```python\n1"}
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    endpoint.answers.append((200, {}, body))
+    generated = await engine.generate(request(1, **CHAT))
+    await engine.stop()
+    assert (generated.completion, generated.answer, generated.reasoning) == (b"", b"", b"hm, ```python\n1")
+    assert (generated.token_count, generated.finish_reason) == (9, FinishReason.LENGTH)

@@ -56,6 +56,8 @@ class Generation:
     """Only tokens at least so many times as likely as the most likely one are sampled from; 0 for all."""
     token_logprobs: bool = False
     """Whether samples carry each token's log-probability."""
+    prompt_form: types.PromptForm | None = None
+    """None takes COMPLETION. With CHAT no stop sequences are taken unless some are given."""
 
 
 def create_job(
@@ -211,6 +213,7 @@ def _generation(generation: Generation) -> job_pb2.Generation:
         top_k=generation.top_k,
         min_p=generation.min_p,
         token_logprobs=generation.token_logprobs,
+        prompt_form=convert.prompt_form(generation.prompt_form),
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from codesieve.client.cli import app
-from codesieve.v1 import job_pb2
+from codesieve.v1 import job_pb2, types_pb2
 
 SAMPLES: list[dict[str, Any]] = [
     {"task_id": "HumanEval/0", "completion": "    pass\n", "extra": [1]},
@@ -80,10 +80,24 @@ def test_run_prints_one_json_object_and_writes_the_files(fake: Any, tmp_path: Pa
 
 
 def test_how_samples_are_drawn_is_sent_as_it_was_said(fake: Any, tmp_path: Path) -> None:
-    said = ["--top-k", "40", "--min-p", "0.05", "--stop", r"\ndef", "--stop", "\nclass", "--stop", r"\\n\t\x"]
+    said = [
+        "--top-k",
+        "40",
+        "--min-p",
+        "0.05",
+        "--stop",
+        r"\ndef",
+        "--stop",
+        "\nclass",
+        "--stop",
+        r"\\n\t\x",
+        "--prompt-form",
+        "chat",
+    ]
     done = codesieve("run", "humaneval", "--server", fake.target, *said, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     asked = fake.requests[0].job.generation
+    assert asked.prompt_form == types_pb2.PROMPT_FORM_CHAT
     assert (asked.top_k, asked.min_p, list(asked.stop)) == (40, 0.05, ["\ndef", "\nclass", "\\n\t\\x"])
 
 

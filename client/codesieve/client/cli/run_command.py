@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from codesieve.client import requests
+from codesieve.client import requests, types
 from codesieve.client.cli import common, results, show
 from codesieve.client.sync_client import Client
 
@@ -53,6 +53,11 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
     callback=lambda _context, _option, given: tuple(map(_unescaped, given)),
     help=r"A sample ends in front of this. Repeatable; \n, \t and \\ are read as in Python.  [default: Codex's]",
 )
+@click.option(
+    "--prompt-form",
+    type=click.Choice(types.PromptForm, case_sensitive=False),
+    help="Have the model go on with the prompt, or chat with it and take the code out of its answer.  [default: completion]",
+)
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
 @common.embedding_options
 @common.json_option
@@ -67,6 +72,7 @@ def run(
     top_k: int,
     min_p: float,
     stops: tuple[str, ...],
+    prompt_form: types.PromptForm | None,
     limit: int,
     ks: tuple[int, ...],
     out: Path | None,
@@ -93,6 +99,7 @@ def run(
         top_k=top_k,
         min_p=min_p,
         stop=stops,
+        prompt_form=prompt_form,
     )
     with common.fields_named(problems):
         requests.create_job(problems.source, generation, k=ks, limit=limit, job_id=job_id)

@@ -22,8 +22,12 @@ from codesieve.server.jobs.model import (
 from codesieve.server.models import Model
 from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, model_pb2, types_pb2
-from codesieve.workers.types import Judgement, Limits, Sample, TestResult, WorkFailed
+from codesieve.workers.types import Judgement, Limits, PromptForm, Sample, TestResult, WorkFailed
 
+_PROMPT_FORMS = {
+    PromptForm.COMPLETION: types_pb2.PROMPT_FORM_COMPLETION,
+    PromptForm.CHAT: types_pb2.PROMPT_FORM_CHAT,
+}
 _PRIORITIES = {Priority.BATCH: types_pb2.PRIORITY_BATCH, Priority.INTERACTIVE: types_pb2.PRIORITY_INTERACTIVE}
 
 
@@ -138,6 +142,9 @@ def _sample(value: Sample) -> types_pb2.Sample:
         cumulative_logprob=value.cumulative_logprob,
         finish_reason=value.finish_reason.value if value.finish_reason else None,
         token_logprobs=value.token_logprobs,
+        prompt_form=_PROMPT_FORMS[value.prompt_form] if value.prompt_form else None,
+        answer=value.answer,
+        reasoning=value.reasoning,
     )
 
 
@@ -153,6 +160,7 @@ def _generation(value: GenerationSpec) -> job_pb2.Generation:
         top_k=value.top_k,
         min_p=value.min_p,
         token_logprobs=value.token_logprobs,
+        prompt_form=_PROMPT_FORMS[value.prompt_form],
     )
 
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
-from codesieve.workers.generation import vllm_forms
-from codesieve.workers.types import Generated, GenerationRequest
+from codesieve.workers.generation import chat, vllm_forms
+from codesieve.workers.types import Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +83,12 @@ class VllmEngine:
         request_id = str(next(self._ids))
         try:
             finished = await thread.call(lambda llm: thread.add(llm, request_id, request))
-            return await asyncio.wrap_future(finished)
+            made = await asyncio.wrap_future(finished)
         except asyncio.CancelledError:
             thread.abort(request_id)
             raise
+        # Not in the engine's thread, which has the next step to take.
+        return chat.sample_of(made, request) if request.prompt_form is PromptForm.CHAT else made
 
     async def init_weight_transfer(self, options: dict[str, object]) -> None:
         """Connects to the trainer. Options: ``init_info``, as vLLM's `WeightTransferInitRequest` has it."""

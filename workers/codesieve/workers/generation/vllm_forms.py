@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from codesieve.workers.errors import EngineError
+from codesieve.workers.generation import chat
 from codesieve.workers.generation.counting import tokens_before_stop
-from codesieve.workers.types import FinishReason, Generated, GenerationRequest
+from codesieve.workers.generation.extract import OPENED
+from codesieve.workers.types import FinishReason, Generated, GenerationRequest, PromptForm
 
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 _CONTEXT = 16
@@ -39,13 +41,23 @@ def params_of(request: GenerationRequest) -> Any:
 
 
 def prompt_of(llm: Any, request: GenerationRequest) -> Any:
-    """The prompt as `LLMEngine.add_request` takes it."""
-    (prompt,) = llm.renderer.render_cmpl([{"prompt": request.prompt}])
+    """The prompt as `LLMEngine.add_request` takes it; in the chat form by the model's own template."""
+    if request.prompt_form is PromptForm.COMPLETION:
+        (prompt,) = llm.renderer.render_cmpl([{"prompt": request.prompt}])
+        return prompt
+    from vllm.renderers.params import ChatParams
+    from vllm.utils.mistral import is_mistral_tokenizer
+
+    # Mistral's own tokenizers have no text in between.
+    options = {"add_generation_prompt": True, "tokenize": is_mistral_tokenizer(llm.renderer.tokenizer)}
+    params = ChatParams(chat_template_kwargs=options)
+    message = {"role": "user", "content": chat.said_to_model(request)}
+    _, (prompt,) = llm.renderer.render_chat([[message]], params)
     return prompt
 
 
 def generated(llm: Any, request: GenerationRequest, output: Any) -> Generated:
-    """What vLLM made of a request."""
+    """What vLLM made of a request. In the chat form the completion is still the whole answer, for `chat.sample_of`."""
     sampled = output.outputs[0]
     if sampled.finish_reason not in _FINISH_REASONS:
         raise EngineError(f"vLLM ended the request with {sampled.finish_reason!r}")
@@ -60,14 +72,23 @@ def generated(llm: Any, request: GenerationRequest, output: Any) -> Generated:
     elif sampled.finish_reason == "stop":
         count -= 1  # the end-of-text token
     logprobs = tuple(sampled.logprobs.logprobs[place] for place in sampled.logprobs.start_indices[:count])
+    text = sampled.text
+    if request.prompt_form is PromptForm.CHAT and _opens_thinking(llm.get_tokenizer(), output.prompt_token_ids):
+        text = OPENED + text
     return Generated(
         request.work_id,
-        sampled.text.encode("utf-8", "surrogatepass"),
+        text.encode("utf-8", "surrogatepass"),
         count,
         sum(logprobs),
         _FINISH_REASONS[sampled.finish_reason],
         token_logprobs=logprobs if request.token_logprobs else None,
+        prompt_form=request.prompt_form,
     )
+
+
+def _opens_thinking(tokenizer: Any, prompt: Sequence[int]) -> bool:
+    """Whether the chat template lets the answer begin in the middle of thinking."""
+    return bool(tokenizer.decode(prompt[-_CONTEXT:]).rstrip().endswith(OPENED))
 
 
 def _pieces(tokenizer: Any, prompt: Sequence[int], sampled: Sequence[int], start: int) -> list[str]:
