@@ -360,11 +360,21 @@ async def test_tokens_are_counted_by_their_offsets_where_their_text_is_not_there
 async def test_an_endpoints_rate_limit_is_waited_for(endpoint: Endpoint) -> None:
     engine = OpenAIEngine(endpoint.url)
     await engine.start()
-    limited = (429, {"retry-after-ms": "1"}, {"error": {"message": "slow down"}})
-    endpoint.answers.extend([limited, limited])
+    limited = (429, {"Retry-After": "0.01"}, {"error": {"message": "slow down"}})
+    endpoint.answers.extend([limited] * 8 + [(503, {}, {"error": {"message": "busy"}})])
     assert (await engine.generate(request(1))).completion == b"    return a + b + 1\n"
     await engine.stop()
-    assert len(endpoint.bodies) == 3
+    assert len(endpoint.bodies) == 10
+
+
+async def test_an_account_that_is_used_up_is_not_waited_for(endpoint: Endpoint) -> None:
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    endpoint.answers.append((429, {}, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}))
+    with pytest.raises(EngineError, match="exceeded your quota"):
+        await engine.generate(request(1))
+    await engine.stop()
+    assert len(endpoint.bodies) == 1
 
 
 async def test_what_an_endpoint_refuses_is_not_tried_again(endpoint: Endpoint) -> None:

@@ -1,24 +1,28 @@
 """An engine over any OpenAI-compatible endpoint, by its text completions or its chat, as a request's form asks.
 
-Each request is one call with its own seed. The SDK repeats a call that failed on the way or met a rate limit, and waits
-as long as the endpoint asks for. top_k and min_p are no part of OpenAI's API, and an endpoint that doesn't know them may
-pass over them in silence; they are sent only to servers that are known to take them. `openai_forms` tells the rest.
+Each request is one call with its own seed, made again by the rules of `patience` where it failed on the way or met a rate
+limit; the SDK's own retries wait each for itself, and no longer than two minutes. top_k and min_p are no part of OpenAI's
+API, and an endpoint that doesn't know them may pass over them in silence; they are sent only to servers that are known to
+take them. `openai_forms` tells the rest.
 """
 
 from __future__ import annotations
 
+import functools
+import time
 from typing import TYPE_CHECKING
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, ModelNotFound
 from codesieve.workers.generation import openai_forms
+from codesieve.workers.generation.patience import Patience, TryAgain, retry_after_seconds
 from codesieve.workers.types import Generated, GenerationRequest, PromptForm
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_RETRIES = 6
-"""With the SDK's growing pauses about half a minute in all."""
 _START_TIMEOUT_SECONDS = 10.0
+_PASSING_STATUS = (408, 409, 425, 429)
+"""What an endpoint answers when the same request may do later; any 5xx says so as well."""
 _REFUSED_STATUS = (400, 404, 413, 422)
 """What an endpoint answers when the request itself is at fault."""
 _SERVERS_WITH_TOP_K = ("vllm", "sglang", "llamacpp")
@@ -39,6 +43,7 @@ class OpenAIEngine:
         self._client: AsyncOpenAI | None = None
         self._owner = ""
         self._terms = openai_forms.Terms()
+        self._patience = Patience()
 
     async def start(self) -> str:
         """Asks the endpoint for its models. Raises `EngineUnavailable` naming the URL, or `ModelNotFound`."""
@@ -47,9 +52,9 @@ class OpenAIEngine:
         except ImportError as error:
             raise EngineUnavailable("the openai package is not installed; pip install 'codesieve[openai]'") from error
         # The SDK wants a key of some kind; endpoints of one's own seldom ask for one.
-        client = openai.AsyncOpenAI(base_url=self._base_url, api_key=self._api_key or "none", max_retries=_RETRIES)
+        client = openai.AsyncOpenAI(base_url=self._base_url, api_key=self._api_key or "none", max_retries=0)
         try:
-            page = await client.with_options(max_retries=0, timeout=_START_TIMEOUT_SECONDS).models.list()
+            page = await client.with_options(timeout=_START_TIMEOUT_SECONDS).models.list()
             listed = [model.id for model in page.data]
             if not self._model and not listed:
                 raise ModelNotFound(f"{self._base_url} lists no models; name one as {self._base_url}#MODEL")
@@ -85,8 +90,9 @@ class OpenAIEngine:
             )
         while True:
             terms = self._terms
+            ask = functools.partial(self._ask, self._client, request, terms)
             try:
-                answer = await self._ask(self._client, request, terms)
+                answer = await self._patience.run(ask)
             except EngineRequestRefused as error:
                 fewer = terms.after(error.message, request)
                 if fewer == terms:
@@ -108,7 +114,14 @@ class OpenAIEngine:
         except openai.APIStatusError as error:
             if error.status_code in _REFUSED_STATUS:
                 raise EngineRequestRefused(f"{self._base_url} refuses the request: {error.message}") from error
-            raise EngineError(f"{self._base_url} answered {error.status_code}: {error.message}") from error
+            failed = EngineError(f"{self._base_url} answered {error.status_code}: {error.message}")
+            # An account that is used up answers as a rate limit does, and no waiting helps.
+            passing = error.status_code in _PASSING_STATUS or error.status_code >= 500
+            if passing and error.code != "insufficient_quota":
+                raise TryAgain(failed, retry_after_seconds(error.response.headers, time.time())) from error
+            raise failed from error
+        except openai.APIConnectionError as error:
+            raise TryAgain(EngineError(f"{self._base_url} failed: {error}"), None) from error
         except openai.APIError as error:
             raise EngineError(f"{self._base_url} failed: {error}") from error
 
