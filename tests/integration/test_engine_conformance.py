@@ -1,4 +1,5 @@
-"""What every engine keeps to: a replay, an OpenAI-compatible endpoint over HTTP, and vLLM with the small real model.
+"""What every engine keeps to: a replay, an OpenAI-compatible endpoint over HTTP, vLLM's own server, and vLLM itself, the
+latter two with the small real model.
 
 The endpoint is a real HTTP server that speaks ``/v1/completions`` over the recorded samples. It finds a sample by the
 prompt and the seed, as an endpoint must that knows neither problems nor indexes.
@@ -9,8 +10,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 import threading
+import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +27,7 @@ from typing import Any
 import pytest
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, ModelNotFound
+from codesieve.workers.generation import models
 from codesieve.workers.generation.choose import engine_for
 from codesieve.workers.generation.engine import Engine
 from codesieve.workers.generation.openai import OpenAIEngine
@@ -173,7 +182,65 @@ def vllm_engine() -> Iterator[Engine]:
     asyncio.run(engine.stop())
 
 
-@pytest.fixture(params=["replay", "openai", pytest.param("vllm", marks=VLLM)])
+SERVER_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "TORCH_COMPILE_DISABLE": "1",
+}
+SERVER_OPTIONS = ["--served-model-name", "smol", "--host", "127.0.0.1", "--enforce-eager", "--max-model-len", "1024"]
+# A prompt that is taken in parts would kill it: see `_build` of the vllm engine.
+SERVER_OPTIONS += ["--max-num-seqs", "8", "--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]
+
+
+@pytest.fixture(scope="module")
+def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of vLLM's, as someone may run one already; its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(models.resolve("smollm2"))]
+    said = tmp_path_factory.mktemp("vllm") / "said"
+    with said.open("wb") as log:
+        server = subprocess.Popen(
+            [*command, *SERVER_OPTIONS, "--port", str(port)],
+            env={**os.environ, **SERVER_ENVIRONMENT},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # its engine is a child that must not outlive it
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/v1"
+        deadline = time.monotonic() + 200
+        while not _answers(f"{url}/models"):
+            assert server.poll() is None, said.read_text(errors="replace")[-2000:]
+            assert time.monotonic() < deadline, "vLLM's server did not start"
+            time.sleep(0.5)
+        yield url
+    finally:
+        server.terminate()
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+SAMPLING = [pytest.param("vllm server", marks=VLLM), pytest.param("vllm", marks=VLLM)]
+
+
+@pytest.fixture(params=["replay", "openai", *SAMPLING])
 def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     """An engine of each kind; vLLM's is started already, since loading takes long, and serves the whole module."""
     if request.param == "vllm":
@@ -181,6 +248,8 @@ def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
         return loaded
     if request.param == "openai":
         return engine_for(request.getfixturevalue("endpoint").url)
+    if request.param == "vllm server":
+        return engine_for(request.getfixturevalue("vllm_server"))
     path = tmp_path / "s.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in RECORDED))
     return engine_for(f"replay:{path}")
@@ -207,8 +276,8 @@ async def test_a_sample_carries_what_it_was_asked_with(engine: Engine) -> None:
 
 
 async def test_the_same_requests_give_the_same_samples(engine: Engine) -> None:
-    first = await asyncio.gather(*(engine.generate(request(i)) for i in range(4)))
-    second = await asyncio.gather(*(engine.generate(request(i)) for i in range(4)))
+    first = await asyncio.gather(*(engine.generate(request(i, max_tokens=12)) for i in range(4)))
+    second = await asyncio.gather(*(engine.generate(request(i, max_tokens=12)) for i in range(4)))
     assert [generated.completion for generated in first] == [generated.completion for generated in second]
     assert len({generated.completion for generated in first}) > 1
 
@@ -247,10 +316,36 @@ async def test_each_form_of_a_prompt_says_which_it_was_and_what_was_cut(engine: 
 
 
 async def test_many_at_a_time_are_each_answered_as_their_own(engine: Engine) -> None:
-    alone = await engine.generate(request(5))
-    together = await asyncio.gather(*(engine.generate(request(i)) for i in range(8)))
+    alone = await engine.generate(request(5, max_tokens=12))
+    together = await asyncio.gather(*(engine.generate(request(i, max_tokens=12)) for i in range(8)))
     assert [generated.work_id for generated in together] == [f"w{i}" for i in range(8)]
     assert together[5].completion == alone.completion
+
+
+async def test_a_cancelled_request_ends_and_the_next_is_served(engine: Engine) -> None:
+    begun = asyncio.create_task(engine.generate(request(0, max_tokens=900, stop=())))
+    await asyncio.sleep(0)
+    if engine.name != "replay":  # which is done at once
+        begun.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await begun
+    assert (await engine.generate(request(1))).completion
+
+
+async def test_what_max_tokens_cuts_is_said(engine: Engine) -> None:
+    generated = await engine.generate(request(1, max_tokens=3, stop=()))
+    if engine.name == "replay":
+        assert generated.finish_reason is None  # nothing is known of why it ended
+        return
+    assert (generated.token_count, generated.finish_reason) == (3, FinishReason.LENGTH)
+
+
+@pytest.mark.parametrize("chosen", SAMPLING, indirect=True)
+async def test_what_is_narrowed_to_one_token_is_the_same_for_every_seed(engine: Engine) -> None:
+    sure: dict[str, Any] = {"prompt": "1, 2, 3, 4, 5, 6, 7, 8, 9,", "stop": (), "max_tokens": 6, "temperature": 2.0}
+    # One at a time: what is computed together changes the last bits.
+    made = [await engine.generate(request(seed, top_k=1, **sure)) for seed in range(3)]
+    assert len({generated.completion for generated in made}) == 1
 
 
 async def test_an_engine_that_was_stopped_serves_again_when_started(tmp_path: Path, endpoint: Endpoint) -> None:
