@@ -63,7 +63,7 @@ def test_an_end_that_decodes_otherwise_than_the_whole_is_not_trusted() -> None:
     tokens = ["a", "b", *("x" for _ in range(20)), "\nd"]
 
     def pieces_from(start: int) -> list[str]:
-        return tokens if start == 0 else ["�", *tokens[start + 1 :]]
+        return tokens if start == 0 else [*tokens[start:-1], " \nd"]
 
     assert tokens_before_stop("ab" + "x" * 20, "\nd", 23, pieces_from) == 22
 

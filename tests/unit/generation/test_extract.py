@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codesieve.server import datasets
 from codesieve.workers.generation.extract import code_of, names_under_test, split_thinking
 from codesieve.workers.types import AssertionTests, FunctionTests, Problem, StdioTests
 
@@ -170,6 +173,26 @@ def test_nothing_is_made_up_whatever_the_answer(answer: str, prompt: str | None,
 )
 def test_thinking_is_kept_apart(answer: str, thought: str | None, said: str) -> None:
     assert split_thinking(answer) == (thought, said)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda head, body: fenced(head + body),
+        lambda head, body: f"Here it is:\n\n{head}{body}\nThis isn't hard.\n",
+        lambda head, body: fenced(body),
+        lambda head, body: fenced(textwrap.dedent(body)),
+        lambda head, body: f"{fenced(head + body)}For example:\n{fenced('print(1)')}",
+    ],
+)
+def test_the_known_right_answers_of_human_eval_stay_right(answer: Callable[[str, str], str]) -> None:
+    for problem in itertools.islice(datasets.load("humaneval"), 60):
+        assert isinstance(problem.tests, FunctionTests)
+        head = next(line for line in problem.prompt.split("\n") if line.startswith(f"def {problem.entry_point}("))
+        said = answer(f"{head}\n", problem.canonical_solution or "")
+        completion = code_of(said, names_under_test(problem), problem.prompt.rstrip())
+        program = run(f"{problem.prompt}{completion}\n{problem.tests.check_function}")
+        program["check"](program[problem.entry_point])
 
 
 def test_the_names_that_an_answer_must_define_are_the_tests_own() -> None:
