@@ -150,9 +150,10 @@ def _tokens_of(answer: Answer, length: int) -> int | None:
     tokens, offsets, told = answer.tokens, answer.offsets, "".join(answer.tokens)
     if answer.finish_reason == "length" and length == len(answer.text):
         return len(answer.logprobs)
-    # Thinking that was kept apart comes before the text.
-    start = told.rfind(answer.text) if answer.reasoning and answer.text else 0
-    if start >= 0 and told.startswith(answer.text, start) and not (answer.reasoning and not answer.text):
+    start = 0
+    if answer.reasoning:  # which was kept apart, and comes before the text
+        start = told.rfind(answer.text) if answer.text else -1
+    if start >= 0 and told.startswith(answer.text, start):
         return tokens_within(tokens, start + length)
     if len(offsets) == len(tokens) > 0 and offsets == sorted(offsets):
         end = offsets[-1] - offsets[0] + len(tokens[-1])
