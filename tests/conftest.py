@@ -9,9 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.postgres import Postgres
+from tests.postgres import missing as _missing_postgres
 
 DATA = (Path(__file__).parents[2] / "shared/data", Path("/work/shared/data"))
 """Where data sets that no package carries may lie. CODESIEVE_TEST_DATA names another place."""
@@ -60,12 +63,13 @@ def _missing_node() -> str | None:
     return None if shutil.which("node") and shutil.which("npm") else "no node and npm commands"
 
 
-_MISSING = {
+_MISSING: dict[str, Callable[[], str | None]] = {
     "docker": _missing_docker,
     "gvisor": _missing_gvisor,
     "namespaces": _missing_namespaces,
     "vllm": _missing_vllm,
     "node": _missing_node,
+    "postgres": _missing_postgres,
 }
 
 
@@ -83,6 +87,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"{name}: {why} (CI has to have it)")
         elif why is not None:
             pytest.skip(f"{name}: {why}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server that all tests share: whoever stops it starts it again. `fresh` gives a database of one's own."""
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ class TogetherWorker(SandboxWorker):
     """Runs all tests in the program's own process, as a worker does with those that can't be split."""
 
     async def _attempt(self, program: Program) -> Judgement:
-        async with self._pool.cell() as cell:
+        async with self._pool.cell(urgent=False) as cell:
             return await Run(cell, program, 1.0).judge_together()
 
 

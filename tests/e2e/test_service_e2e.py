@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from codesieve.client import Client, Generation, RecordedSample, Verdict
 from codesieve.server import datasets
 
 CODESIEVE = str(Path(sys.executable).with_name("codesieve"))
-START_SECONDS = 120
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -47,56 +45,12 @@ def test_the_real_model_is_sampled_judged_and_scored(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    announcement = tmp_path / "announcement"
-    command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
-    command += ["--sandbox", "namespaces", "--announce", str(announcement), "--exit-with-parent"]
-    with (tmp_path / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    started: set[int] = set()
-    try:
-        wait_for(announcement.exists, START_SECONDS)
-        started = set(descendants(process.pid))
-        yield json.loads(announcement.read_text())["listen"], process
-    finally:
-        started |= set(descendants(process.pid))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, (tmp_path / "server.log").read_text()
-        wait_for(lambda: not started & {pid for pid, _, _ in processes()}, 10)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it didn't come to pass"
-        time.sleep(0.05)
-
-
-def processes() -> Iterator[tuple[int, int, str]]:
-    """Pid, parent's pid and command line of every process that is more than a zombie."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if state != "Z":
-                yield int(entry.name), int(parent), command
-
-
-def descendants(ancestor: int, text: str = "") -> list[int]:
-    """The processes below `ancestor` whose command line holds `text`."""
-    everything = list(processes())
-    family = {ancestor}
-    while grown := {pid for pid, parent, _ in everything if parent in family} - family:
-        family |= grown
-    return [pid for pid, _, command in everything if pid in family and pid != ancestor and text in command]
+def server(start_server: Callable[..., Any]) -> Any:
+    return start_server("--sandbox", "namespaces")
 
 
 @pytest.mark.namespaces
-def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
-    address, process = server
+def test_killing_agents_and_actors_loses_nothing(server: Any, tmp_path: Path) -> None:
     repeats = 6
     lines = [
         json.dumps({"task_id": problem.problem_id, "completion": f"{problem.canonical_solution}# {i}\n"}) + "\n"
@@ -107,7 +61,7 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
     killed: list[str] = []
 
     def kill(text: str) -> None:
-        found = descendants(process.pid, text)
+        found = server.descendants(text)
         assert found, text
         for pid in found:
             with contextlib.suppress(ProcessLookupError):  # an agent's children come and go by themselves
@@ -120,7 +74,7 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
         if len(killed) == 1 and event.sequence > 700:
             kill("ray::_Host")  # the sandbox workers and the generation workers
 
-    with Client(address) as client:
+    with Client(server.address) as client:
         model = client.models.load(f"replay:{tmp_path / 'recorded.jsonl'}")
         generation = Generation(model=model.name, samples_per_problem=repeats)
         result = client.run("humaneval", generation, on_event=on_event)
@@ -132,10 +86,10 @@ def test_killing_agents_and_actors_loses_nothing(server: tuple[str, subprocess.P
 
 
 @pytest.mark.namespaces
-def test_equal_programs_are_judged_once(server: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_equal_programs_are_judged_once(server: Any) -> None:
     problem = datasets.load("humaneval")[0]
     sample = RecordedSample(problem.problem_id, (problem.canonical_solution or "").encode())
-    with Client(server[0]) as client:
+    with Client(server.address) as client:
         result = client.evaluate([sample] * 5)
     judgements = [one.judgement for one in result.samples if one.judgement is not None]
     assert [one.verdict for one in judgements] == [Verdict.PASSED] * 5

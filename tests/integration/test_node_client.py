@@ -43,7 +43,7 @@ def announced(file: Path, server: subprocess.Popen[bytes], log: Path) -> str:
 def server(tmp_path: Path) -> Iterator[str]:
     file, log = tmp_path / "announce.json", tmp_path / "server.log"
     command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0"]
-    command += ["--announce", str(file), "--sandbox", "namespaces"]
+    command += ["--announce", str(file), "--sandbox", "namespaces", "--store", "memory"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT)
     try:

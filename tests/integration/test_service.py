@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry, generate_latest
 
+from codesieve.client import AsyncClient, CodesieveError, Event, FunctionTests, Problem, RecordedSample
 from codesieve.server import datasets
 from codesieve.server.door import OpenDoor
 from codesieve.server.factories import generation_worker, sandbox_worker
@@ -124,6 +125,49 @@ async def test_a_job_of_recorded_samples(house: House) -> None:
         await house.jobs.CreateJob(recorded(RIGHT, job_id="mine"))
     assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
     assert details(refused.value)["ErrorInfo"].reason == "JOB_EXISTS"
+
+
+async def test_a_client_watches_on_over_a_restart_of_the_server(tmp_path: Path) -> None:
+    """Two servers, one after the other, at one address and with one store; the client notices nothing."""
+    judge: Pool[Program, Judgement] = Pool(
+        "sandbox", lambda: sandbox_worker("namespaces", None, None, "fork", runtime_dir=tmp_path / "run", cells=1), 1
+    )
+    models = ModelRegistry(lambda name, source: Pool("generation", lambda: generation_worker(source), 1))
+    store = MemoryStore()
+
+    def a_front_end() -> FrontEnd:
+        return FrontEnd(judge, "namespaces", models, Metrics(CollectorRegistry()), store, OpenDoor())
+
+    await judge.start()
+    front = a_front_end()
+    port = await front.start("127.0.0.1:0")
+    outages: list[CodesieveError | None] = []
+    sequences: list[int] = []
+    half = asyncio.Event()
+
+    def see(event: Event) -> None:
+        sequences.append(event.sequence)
+        if len(sequences) > 20:
+            half.set()
+
+    quick = b"    import time; time.sleep(0.05); return x * x  # %d\n"
+    samples = [RecordedSample("square", quick % number) for number in range(40)]
+    problem = Problem("square", "def square(x):\n", FunctionTests(CHECK.decode()), entry_point="square")
+    try:
+        async with AsyncClient(f"127.0.0.1:{port}", on_outage=outages.append) as client:
+            evaluating = asyncio.create_task(client.evaluate(samples, [problem], job_id="mine", on_event=see))
+            await half.wait()
+            await front.stop(0, asyncio.Event())
+            front = a_front_end()
+            await front.start(f"127.0.0.1:{port}")
+            result = await evaluating
+    finally:
+        await front.stop(0, asyncio.Event())
+        await judge.stop()
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert [each.judgement.verdict for each in result.samples if each.judgement] == ["PASSED"] * 40
+    assert outages
+    assert outages[-1] is None
 
 
 async def test_a_job_that_is_uploaded_is_the_job_of_one_message(house: House) -> None:
@@ -301,6 +345,9 @@ async def test_without_a_model_generation_is_a_precondition(house: House) -> Non
 async def test_models_that_are_not_there(house: House) -> None:
     for source, code in (
         ("", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a\0b", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a" * 2000, grpc.StatusCode.INVALID_ARGUMENT),
+        ("http://[", grpc.StatusCode.NOT_FOUND),
         ("/no/such/directory", grpc.StatusCode.NOT_FOUND),
         ("replay:/no/such/file", grpc.StatusCode.NOT_FOUND),
     ):

@@ -89,3 +89,25 @@ async def test_collecting_can_be_cancelled_in_any_turn_after_something_finishes(
     collecting.cancel()
     await asyncio.wait({collecting}, timeout=5)
     assert collecting.cancelled() is not too_late
+
+
+async def test_work_cancelled_twice_tidies_up_undisturbed() -> None:
+    tidied = asyncio.Event()
+
+    async def tidy_up(piece: Piece) -> Piece:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.02)
+            tidied.set()
+        return piece
+
+    worker = TaskWorker(tidy_up)
+    await worker.submit([Piece("a")])
+    await asyncio.sleep(0)
+    for _ in range(3):
+        await worker.cancel(["a"])
+        await asyncio.sleep(0)
+    await worker.stop_tasks()
+    assert tidied.is_set()
+    assert [answer.work_id for answer in await worker.collect(1)] == ["a"]

@@ -105,8 +105,12 @@ class Attempts:
         """A stream is about to be opened."""
         self._began = self._tools.clock()
 
+    def moved(self) -> None:
+        """The call got on, though it has broken: its time begins anew."""
+        self._backoff.progress()
+
     def answered(self) -> None:
-        """The server answers, or takes what it is sent."""
+        """The server answers."""
         self._backoff.progress()
         if self._out and self._tools.on_outage is not None:
             self._tools.on_outage(None)
@@ -115,7 +119,7 @@ class Attempts:
     def broke(self, error: CodesieveError) -> Sleep:
         """How long to wait before a broken stream is opened again; raises `error` where it isn't to be."""
         if self._tools.clock() - self._began > STOOD_SECONDS:
-            self._backoff.progress()
+            self.moved()
         return self.failed(error)
 
     def failed(self, error: CodesieveError) -> Sleep:
@@ -162,7 +166,7 @@ def create_job(tools: Tools, request: job_pb2.CreateJobRequest) -> Flow[types.Jo
         except CodesieveError as error:
             if upload.taken > furthest:  # so often at most as there are pieces
                 furthest = upload.taken
-                attempts.answered()
+                attempts.moved()
             yield attempts.failed(error)
         else:
             attempts.answered()

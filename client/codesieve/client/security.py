@@ -51,7 +51,8 @@ class Security:
         if self.token and not _TOKEN.match(self.token):
             raise _wrong("token", "is not one: it has no spaces, no line ends and nothing beyond ASCII")
         if self.token and not (self.encrypted or self.token_in_clear or is_loopback(target)):
-            raise _wrong("token", f"is not sent to {target} unencrypted, where others could read it; use TLS")
+            what = f"is not sent to {target} unencrypted, where others could read it: set tls or ca"
+            raise _wrong("token", what, "TOKEN_IN_CLEAR")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Raises `InvalidRequest` for a file that can't be read."""
@@ -98,5 +99,5 @@ def _read(field: str, pem: Pem | None) -> bytes | None:
     return data
 
 
-def _wrong(field: str, what: str) -> InvalidRequest:
-    return InvalidRequest(f"{field}: {what}", reason="INVALID_ARGUMENT", violations=((field, what),))
+def _wrong(field: str, what: str, reason: str = "INVALID_ARGUMENT") -> InvalidRequest:
+    return InvalidRequest(f"{field}: {what}", reason=reason, violations=((field, what),))

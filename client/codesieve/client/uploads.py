@@ -16,7 +16,7 @@ MessageT = TypeVar("MessageT", bound="Message")
 
 UPLOAD_BEYOND_BYTES = 4 * 2**20
 """A larger request is sent in pieces, so that a server reads it bit by bit."""
-PIECE_BYTES = 2 * 2**20
+PIECE_BYTES = 2**19
 MAX_UPLOAD_BYTES = 2**30
 """The largest job. The server counts what it takes in its memory, which is more."""
 

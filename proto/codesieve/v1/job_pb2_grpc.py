@@ -87,7 +87,8 @@ class JobServiceServicer(object):
         INVALID_ARGUMENT    a field is wrong; nothing was started
         ALREADY_EXISTS      job_id is taken by a job with other contents
         FAILED_PRECONDITION the server has no engine for generation.model
-        RESOURCE_EXHAUSTED  too many jobs are waiting; RetryInfo says when to come back
+        RESOURCE_EXHAUSTED  too many jobs are waiting, of all or by the caller's quota, or its day's samples are used up;
+        RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +105,6 @@ class JobServiceServicer(object):
         ALREADY_EXISTS      job_id is taken by a job with other contents
         FAILED_PRECONDITION the server has no engine for generation.model
         RESOURCE_EXHAUSTED  too much is being uploaded, or too many jobs are waiting; RetryInfo says when to come back
-        DEADLINE_EXCEEDED   the client left the server waiting too long for a piece, or for all of them
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ class JobServiceServicer(object):
         """The newest first.
 
         OK                  one page, perhaps empty
-        INVALID_ARGUMENT    page_size is negative or page_token is not one of ours
+        INVALID_ARGUMENT    page_size is negative, page_token is not one of ours or its job was deleted
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

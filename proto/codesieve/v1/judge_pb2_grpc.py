@@ -46,13 +46,18 @@ class JudgeServiceServicer(object):
 
     def Judge(self, request_iterator, context):
         """The first request holds `setup`, each later one an `item`. Answers come in any order and are matched by id. The
-        server reads no further while too many items are unanswered, so a client that doesn't read is slowed by gRPC's
-        flow control. After the client half-closes, the stream ends when every item is answered.
+        server reads no further while too many items are unanswered or too many of the caller's samples in flight, so a
+        client that doesn't read is slowed by gRPC's flow control. After the client half-closes, the stream ends when every
+        item is answered.
 
         OK                  every item was answered
-        INVALID_ARGUMENT    setup is missing or wrong, or an item is: an unknown problem_id, an id used twice, a completion
-        that is too large. Items accepted before it are answered first.
-        UNAVAILABLE         the server is draining; send the unanswered items again
+        INVALID_ARGUMENT    setup is missing or wrong, or an item is: an unknown problem_id, the id of an unanswered item, a
+        completion that is too large. Items accepted before it are answered first.
+        RESOURCE_EXHAUSTED  as many of the caller's samples are in flight as its quota allows, and this is a new stream; or
+        the day's samples are used up, and the items accepted before are answered first. RetryInfo says
+        when to come back.
+        UNAVAILABLE         the server is draining; setup came too slowly; or the server can't reach its store, which counts
+        the day's samples. Send the unanswered items again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

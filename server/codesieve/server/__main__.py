@@ -1,13 +1,15 @@
 """The front end's process: the one place that wires things together.
 
-Order: options -> Ray -> sandbox workers and models, side by side -> gRPC -> announce. On SIGTERM or SIGINT the health
-service says NOT_SERVING, no new job is taken, running ones get `--drain-seconds` to end, and then everything started here
-is stopped, the last started first. A second signal ends the waiting.
+Order: options -> Ray -> store -> sandbox workers and models, side by side -> gRPC -> announce. On SIGTERM or SIGINT the
+health service says NOT_SERVING, no new job is taken, running ones get `--drain-seconds` to end, and then everything started
+here is stopped, the last started first. A second signal ends the waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import datetime
 import functools
 import json
 import logging
@@ -21,18 +23,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+import grpc
 from prometheus_client import CollectorRegistry, start_http_server
 
+from codesieve.server.access import Access, access_options
 from codesieve.server.cache import CachingJudge
-from codesieve.server.door import OpenDoor
-from codesieve.server.errors import ServiceError
+from codesieve.server.door import Door
+from codesieve.server.errors import ServiceError, StoreUnavailable
 from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
-from codesieve.server.jobs.memory import MemoryStore
+from codesieve.server.jobs.retention import sweep_for_ever
+from codesieve.server.jobs.store import JobStore
+from codesieve.server.jobs.stores import open_store, read_store
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
-from codesieve.server.options import Options, address, fail_on_unknown, runtime_directory
+from codesieve.server.options import Options, address, default_store, fail_on_unknown, runtime_directory
 from codesieve.server.pools import Pool
+from codesieve.server.tokens import TokenDoor
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
@@ -41,6 +48,7 @@ from codesieve.workers.types import Judgement, Program
 log = logging.getLogger("codesieve.server")
 
 PARENT_POLL_SECONDS = 1.0
+STORE_VARIABLE = "CODESIEVE_STORE"
 
 
 class CannotStart(Exception):
@@ -91,7 +99,37 @@ async def _workers(options: Options) -> AsyncIterator[tuple[Pool[Program, Judgem
         await asyncio.gather(models.stop(), judge.stop())
 
 
-async def serve(options: Options, announce: Callable[[dict[str, object]], None]) -> None:
+@asynccontextmanager
+async def _store(options: Options) -> AsyncIterator[JobStore]:
+    """The jobs' store, which is swept meanwhile. Raises `CannotStart`."""
+    try:
+        store = await open_store(options.store)
+    except (ValueError, StoreUnavailable) as error:
+        raise CannotStart(str(error)) from error
+    sweeping = asyncio.create_task(
+        sweep_for_ever(store, options.retention_days, now=lambda: datetime.datetime.now(datetime.UTC))
+    )
+    try:
+        yield store
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+        await store.close()
+
+
+@asynccontextmanager
+async def _parts(options: Options) -> AsyncIterator[tuple[JobStore, Pool[Program, Judgement], str, ModelRegistry]]:
+    """What stands behind the front end."""
+    async with _store(options) as store, _workers(options) as (judge, sandbox, models):
+        yield store, judge, sandbox, models
+
+
+async def serve(
+    options: Options,
+    door: Door,
+    credentials: grpc.ServerCredentials | None,
+    announce: Callable[[dict[str, object]], None],
+) -> None:
     """Serves until it is told to stop. Raises `CannotStart`."""
     stop = asyncio.Event()
     hurry = asyncio.Event()
@@ -102,6 +140,8 @@ async def serve(options: Options, announce: Callable[[dict[str, object]], None])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    if isinstance(door, TokenDoor):
+        loop.add_signal_handler(signal.SIGHUP, door.reload)
 
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -109,23 +149,24 @@ async def serve(options: Options, announce: Callable[[dict[str, object]], None])
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
-        starting = asyncio.ensure_future(stack.enter_async_context(_workers(options)))
+        starting = asyncio.ensure_future(stack.enter_async_context(_parts(options)))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():  # told to stop while starting
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             return
-        judge, sandbox, models = await starting
+        store, judge, sandbox, models = await starting
         metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
-        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, MemoryStore(), OpenDoor())
+        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door)
         try:
-            port = await front.start(options.listen)
+            port = await front.start(options.listen, credentials)
         except OSError as error:
             raise CannotStart(f"--listen: {error}") from error
         host = options.listen.rpartition(":")[0]
-        where: dict[str, object] = {"listen": f"{host}:{port}", "sandbox": sandbox, "pid": os.getpid(), "metrics": None}
+        listens = options.listen if options.listen.startswith("unix:") else f"{host}:{port}"
+        where: dict[str, object] = {"listen": listens, "sandbox": sandbox, "pid": os.getpid(), "metrics": None}
         if options.metrics_listen:
             where["metrics"] = _start_metrics(options.metrics_listen, registry, stack)
         announce(where)
@@ -181,8 +222,13 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     Exit codes: 0 stopped when told to, 1 failed while running, 2 bad usage, or it can't start as asked.""",
 )
 @click.option(
-    "--listen", default="127.0.0.1:7420", show_default=True, metavar="HOST:PORT", help="Where gRPC is served."
+    "--listen",
+    default="127.0.0.1:7420",
+    show_default=True,
+    metavar="HOST:PORT|unix:FILE",
+    help="Where gRPC is served. Beyond this machine it takes --tokens and --tls-cert, or --insecure.",
 )
+@access_options
 @click.option("--metrics-listen", metavar="HOST:PORT", help="Where Prometheus finds /metrics. Off unless given.")
 @click.option(
     "--sandbox",
@@ -219,6 +265,21 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     help="A model to sample from: smollm2, a directory that vLLM loads, an OpenAI-compatible endpoint, or recorded "
     "samples. Repeatable.",
 )
+@click.option(
+    "--store",
+    envvar=STORE_VARIABLE,
+    metavar="FILE|URL|memory",
+    help="Where jobs are kept: an SQLite file, postgresql://USER:PASSWORD@HOST/DATABASE for several servers, or memory. "
+    "CODESIEVE_STORE in the environment says it where a password is not to be seen. Default: /var/lib/codesieve/jobs.db "
+    "for root, else codesieve/jobs.db in XDG_STATE_HOME (~/.local/state).",
+)
+@click.option(
+    "--retention-days",
+    type=click.FloatRange(0, 36_500),
+    default=30.0,
+    show_default=True,
+    help="How long a job is kept after its end. 0 keeps jobs for ever.",
+)
 @click.option("--ray-address", help="A Ray cluster to join. Default: one of this machine alone is started.")
 @click.option(
     "--drain-seconds",
@@ -248,6 +309,8 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr
     )
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the tables
+
     def say(what: dict[str, object]) -> None:
         if announce is not None:
             # Renamed into place: whoever waits for the file never reads half a line.
@@ -256,16 +319,23 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
             part.rename(announce)
 
     try:
+        access = Access(**{field.name: values.pop(field.name) for field in dataclasses.fields(Access)})
         values["cells"] = values["cells"] or CELLS_PER_CORE * (os.cpu_count() or 1)
+        os.environ.pop(STORE_VARIABLE, None)  # no worker and no cell is to inherit a password
+        values["store"] = values["store"] or str(default_store(os.environ, os.getuid()))
         options = Options(**values, parent=parent if exit_with_parent else None)
         for place in filter(None, (options.listen, options.metrics_listen)):
-            address(place)
+            if not place.startswith("unix:"):
+                address(place)
+        access.check(options.listen)
+        door, credentials = access.door(lambda: datetime.datetime.now(datetime.UTC)), access.credentials()
+        read_store(options.store)
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started
         start_ray(options.ray_address)
         try:
-            asyncio.run(serve(options, say))
+            asyncio.run(serve(options, door, credentials, say))
         finally:
             stop_ray()
     except (CannotStart, WorkerError, ValueError, OSError) as error:

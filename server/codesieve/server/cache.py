@@ -1,8 +1,9 @@
 """Equal programs are judged once: a cache before the sandbox workers.
 
 Two programs are equal if what runs, its tests and its limits are; the cells are the same for all that one server judges.
-What is kept is bounded by its size, the least recently used goes first. Equal programs that come while the first of them is
-being judged wait for it, and only one of them goes on if it ends without a verdict: an outage is never kept.
+What is kept is bounded by its size, the least recently used goes first. Equal programs of one job or stream that come while
+the first of them is being judged wait for it, and only one of them goes on if it ends without a verdict: an outage is never
+kept. They wait for none of another: its turn may be far away, and theirs close.
 
 Whose program it is doesn't count: the same content has the same verdict. A client that guesses program, tests and limits of
 another learns that they were judged before, and the verdict that it would have got anyway; nothing that it didn't send.
@@ -35,7 +36,7 @@ class CachingJudge:
         self._on_hit = on_hit
         self._kept: collections.OrderedDict[bytes, Judgement] = collections.OrderedDict()
         self._bytes = 0
-        self._under_way: dict[bytes, asyncio.Future[None]] = {}
+        self._under_way: dict[tuple[bytes, Share], asyncio.Future[None]] = {}
         # Tests may be megabytes and come with every sample, so each problem is read once for as long as it is in use.
         self._problems: weakref.WeakKeyDictionary[Problem, bytes] = weakref.WeakKeyDictionary()
 
@@ -49,24 +50,26 @@ class CachingJudge:
         if problem is None:
             problem = self._problems[work.problem] = digest_of_problem(work.problem)
         key = content_address(problem, work)
-        while (first := self._under_way.get(key)) is not None:
+        while (first := self._under_way.get((key, share))) is not None:
             await asyncio.wait([first])
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
             self._on_hit()
             return dataclasses.replace(kept, work_id=work.work_id, cached=True)
-        ended = self._under_way[key] = asyncio.get_running_loop().create_future()
+        ended = self._under_way[key, share] = asyncio.get_running_loop().create_future()
         try:
             outcome = await self._judge.run(work, share)
             if isinstance(outcome, Judgement):
                 self._keep(key, outcome)
             return outcome
         finally:
-            del self._under_way[key]
+            del self._under_way[key, share]
             ended.set_result(None)
 
     def _keep(self, key: bytes, judgement: Judgement) -> None:
+        if key in self._kept:
+            return  # another job's was faster
         self._kept[key] = judgement
         self._bytes += size(judgement)
         while self._bytes > self._max_bytes:

@@ -23,6 +23,8 @@ class Quota:
 
     jobs: int | None = None
     """Jobs that have not ended."""
+    samples_in_flight: int | None = None
+    """Samples of all its jobs and Judge streams that are being made or judged, in each front end."""
     samples_per_day: int | None = None
     """Samples asked for between two midnights, UTC."""
     weight: float = 1.0

@@ -9,8 +9,8 @@
     ├── PreconditionFailed    FAILED_PRECONDITION
     ├── OutOfRange            OUT_OF_RANGE
     ├── Overloaded            RESOURCE_EXHAUSTED, with when to come back, if that helps
-    ├── TooSlow               DEADLINE_EXCEEDED: the client left the server waiting
     ├── Draining              UNAVAILABLE
+    ├── TooSlow               UNAVAILABLE: the client left the server waiting
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
@@ -52,11 +52,19 @@ class InvalidRequest(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """Nobody knows who calls."""
+    """Nobody knows who calls, or `caller` has been away too long."""
+
+    def __init__(self, message: str, *, reason: str, caller: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.caller = caller
 
 
 class NotAllowed(ServiceError):
     """The caller may not do this."""
+
+    def __init__(self, message: str, *, reason: str, caller: str) -> None:
+        super().__init__(message, reason=reason)
+        self.caller = caller
 
 
 class NotFound(ServiceError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 from codesieve.server.sharing import Priority, Share
@@ -43,6 +43,15 @@ class FairQueue(Generic[ItemT]):
     def __len__(self) -> int:
         return len(self._shares)
 
+    def __iter__(self) -> Iterator[ItemT]:
+        """All that wait, in no order that counts."""
+        return iter(self._shares)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether any interactive item waits."""
+        return bool(self._callers[Priority.INTERACTIVE])
+
     def push(self, item: ItemT, share: Share) -> None:
         """Puts an item at the end of its flow."""
         self._shares[item] = share
@@ -59,9 +68,10 @@ class FairQueue(Generic[ItemT]):
         self.push(item, share)
         self._callers[share.priority][share.caller].flows[share.flow].move_to_end(item, last=False)
 
-    def pop(self) -> ItemT:
+    def pop(self, interactive_only: bool = False) -> ItemT:
         """Takes the item whose turn it is. Raises IndexError where none waits."""
-        interactive, batch = self._callers[Priority.INTERACTIVE], self._callers[Priority.BATCH]
+        interactive = self._callers[Priority.INTERACTIVE]
+        batch = {} if interactive_only else self._callers[Priority.BATCH]
         if batch and (not interactive or self._since_batch >= BATCH_EVERY - 1):
             priority, self._since_batch = Priority.BATCH, 0
         elif interactive:

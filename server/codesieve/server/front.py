@@ -6,34 +6,47 @@ Which workers stand behind it is the caller's business: Ray actors in ``__main__
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import uuid
 
+import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from codesieve.server.door import Door
+from codesieve.server.intake import Intake, handler
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.store import JobStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
+from codesieve.server.open_services import OpenServices
 from codesieve.server.pipeline import Judges
+from codesieve.server.quotas import Quotas
 from codesieve.server.services.jobs import JobService
 from codesieve.server.services.judge import JudgeService
 from codesieve.server.services.models import ModelService
-from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2
 
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 CLOSE_SECONDS = 2.0
+HEALTH_SECONDS = 1.0
+MAX_RPCS = 4096
+"""At a time, streams among them; gRPC refuses more with RESOURCE_EXHAUSTED."""
 
-SERVICES = tuple(
-    file.DESCRIPTOR.services_by_name[name].full_name
+_DESCRIPTORS = tuple(
+    file.DESCRIPTOR.services_by_name[name]
     for file, name in ((job_pb2, "JobService"), (judge_pb2, "JudgeService"), (model_pb2, "ModelService"))
 )
+SERVICES = tuple(each.full_name for each in _DESCRIPTORS)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class FrontEnd:
@@ -42,6 +55,8 @@ class FrontEnd:
     def __init__(
         self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics, store: JobStore, door: Door
     ) -> None:
+        self._quotas = quotas = Quotas(door.quota_of)
+        self._intake = Intake()
         self._jobs = JobManager(
             store,
             uuid.uuid4().hex,
@@ -49,27 +64,39 @@ class FrontEnd:
             judge,
             sandbox,
             metrics,
-            now=lambda: datetime.datetime.now(datetime.UTC),
+            quotas,
+            now=_now,
         )
-        self._judging = JudgeService(judge, metrics, door)
+        self._judging = JudgeService(judge, metrics, door, quotas, store.charge, _now)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
-            ]
+            ],
+            maximum_concurrent_rpcs=MAX_RPCS,
         )
         self._health = health.aio.HealthServicer()
-        job_pb2_grpc.add_JobServiceServicer_to_server(JobService(self._jobs, models, metrics, door), self._server)
-        judge_pb2_grpc.add_JudgeServiceServicer_to_server(self._judging, self._server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, metrics, door), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
+        self._job_service = JobService(self._jobs, models, metrics, door)
+        servicers = (self._job_service, self._judging, ModelService(models, metrics, door))
+        self._server.add_generic_rpc_handlers(
+            [handler(servicer, each, self._intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
+        )
+        self._open = OpenServices(self._intake)
+        names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        standard = (
+            (self._health, health_pb2.DESCRIPTOR.services_by_name["Health"]),
+            (reflection.aio.ReflectionServicer(names), reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]),
+        )
+        self._server.add_generic_rpc_handlers([self._open.handler(servicer, each) for servicer, each in standard])
 
-    async def start(self, listen: str) -> int:
-        """Listens and serves; the port. Raises OSError where it can't listen."""
+    async def start(self, listen: str, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Listens and serves, by TLS with `credentials`; the port. Raises OSError where it can't listen."""
         try:
-            port = self._server.add_insecure_port(listen)
+            if credentials is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:  # all that gRPC says
             raise OSError(f"{listen} can't be listened on; is another server there?") from error
         self._jobs.start()
@@ -78,9 +105,23 @@ class FrontEnd:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return port
 
+    def held(self) -> dict[str, int]:
+        """What calls and jobs hold now, by what it is; all 0 while nothing goes on."""
+        return {
+            "bytes": self._intake.held_bytes,
+            "places to receive": self._intake.receiving,
+            "Judge streams": self._judging.streams.open,
+            "open streams": self._open.streams.open,
+            "bytes uploaded": self._job_service.uploads.taken,
+            "WatchJob streams": self._job_service.watchers.open,
+            "samples in flight": self._quotas.taken,
+        }
+
     async def stop(self, drain_seconds: float, hurry: asyncio.Event) -> None:
         """Takes nothing new, lets running jobs end within `drain_seconds` or until `hurry` is set, and closes."""
-        await self._health.enter_graceful_shutdown()
+        with contextlib.suppress(TimeoutError):  # a watcher that takes no answer holds it up
+            async with asyncio.timeout(HEALTH_SECONDS):
+                await self._health.enter_graceful_shutdown()
         self._judging.drain()
         draining = asyncio.create_task(self._jobs.drain(drain_seconds))
         hurrying = asyncio.create_task(hurry.wait())

@@ -3,18 +3,27 @@
 `rpc` is one decorator for a servicer's methods, unary and streaming, which get a `Call` in place of gRPC's context;
 `status_of` is the one function that says what an exception is on the wire. A client's ``x-request-id`` metadata is taken
 over, or one is made; it comes back in the trailing metadata and stands in the log beside every error.
+
+A refused call leaves one line in the log ``codesieve.audit``: who was refused what, and why, as a JSON object. Its fields
+are the server's own words. What a client sent is in no log: no token, no text of a request, not even in a message that
+quotes it. Messages and details go to the client, as one line each and cut to what gRPC lets through in trailing metadata.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import datetime
 import functools
 import inspect
+import json
 import logging
+import re
 import time
+import traceback
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -25,15 +34,24 @@ from google.rpc import error_details_pb2, status_pb2
 from codesieve.server import errors
 from codesieve.server.callers import Caller, Scope
 from codesieve.server.door import Door
+from codesieve.server.intake import Incoming
 from codesieve.server.metrics import Metrics
+from codesieve.workers.faults import outline
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger("codesieve.audit")
 
 DETAILS_KEY = "grpc-status-details-bin"
 REQUEST_ID_KEY = "x-request-id"
-MAX_REQUEST_ID = 128
+MAX_LINE = 600
+"""Bytes of a message; each may take three on the wire, and clients take 8 KiB of trailing metadata by default."""
+MAX_DETAIL = 200
+MAX_DETAILS_BYTES = 2048
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+"""What of a client's may stand in the log."""
 
 _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -44,8 +62,8 @@ _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.PreconditionFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.Draining: grpc.StatusCode.UNAVAILABLE,
+    errors.TooSlow: grpc.StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.WorkerTrouble: grpc.StatusCode.INTERNAL,
 }
@@ -56,6 +74,10 @@ class Servicer(Protocol):
 
     metrics: Metrics
     door: Door
+
+
+Refusal = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
+"""Code, message and trailing metadata."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,70 +97,103 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str, status_pb2.Status
     if not isinstance(error, errors.ServiceError):
         error = errors.ServiceError("an unexpected error of the server; its log says more", reason="INTERNAL")
     code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    text = line(error.message, MAX_LINE)
     details: list[message.Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain="codesieve")]
     if isinstance(error, errors.InvalidRequest):
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=one.field, description=one.description)
-            for one in error.violations
-        ]
-        details.append(error_details_pb2.BadRequest(field_violations=violations))
+        found = error_details_pb2.BadRequest()
+        for one in error.violations:
+            violation = found.field_violations.add()
+            violation.field, violation.description = line(one.field, MAX_DETAIL), line(one.description, MAX_DETAIL)
+            if found.ByteSize() > MAX_DETAILS_BYTES:
+                break  # the first ones; the message says how many there are
+        details.append(found)
     if isinstance(error, errors.Overloaded | errors.StoreUnavailable) and error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     packed = []
     for detail in details:
-        one = any_pb2.Any()
-        one.Pack(detail)
-        packed.append(one)
-    return code, error.message, status_pb2.Status(code=code.value[0], message=error.message, details=packed)
+        wrapped = any_pb2.Any()
+        wrapped.Pack(detail)
+        packed.append(wrapped)
+    return code, text, status_pb2.Status(code=code.value[0], message=text, details=packed)
 
 
-def rpc(scope: Scope) -> Callable[[MethodT], MethodT]:
-    """Puts the door, request id, error mapping and timing around a servicer's method, which needs `scope`."""
+def line(text: str, most: int) -> str:
+    """One readable line of at most `most` bytes, whatever a client had put into it."""
+    cut = text[:most]
+    if not cut.isprintable():
+        cut = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)
+    if cut == text and len(cut.encode()) <= most:
+        return text
+    return cut.encode()[: most - 3].decode(errors="ignore") + "…"
+
+
+def rpc(scope: Scope, *, large: bool = False, whole_stream: bool = True) -> Callable[[MethodT], MethodT]:
+    """Puts the door, request id, error mapping and timing around a servicer's method, which needs `scope`.
+
+    `large` and `whole_stream` say how its messages are received: see `intake.Incoming.taken`.
+    """
 
     def around(method: MethodT) -> MethodT:
-        return _streaming(method, scope) if inspect.isasyncgenfunction(method) else _unary(method, scope)
+        wrap = _streaming if inspect.isasyncgenfunction(method) else _unary
+        return wrap(method, scope, large, whole_stream)
 
     return around
 
 
-def _streaming(method: MethodT, scope: Scope) -> MethodT:
-    @functools.wraps(method)
-    async def streaming(self: Servicer, request: Any, context: Context) -> Any:
-        around = _Around(self, method.__name__, context)
-        answers: AsyncIterator[Any] | None = None
-        try:
-            call = await around.enter(scope)
-            answers = method(self, request, call)
-            async for answer in answers:
+def _streaming(method: MethodT, scope: Scope, large: bool, whole_stream: bool) -> MethodT:
+    async def answers(self: Servicer, incoming: Incoming, around: _Around) -> AsyncGenerator[Any, None]:
+        call = await around.enter(scope)
+        async with (
+            incoming.taken(large, whole_stream) as request,
+            contextlib.aclosing(method(self, request, call)) as given,
+        ):
+            async for answer in given:
                 yield answer
+
+    @functools.wraps(method)
+    async def streaming(self: Servicer, incoming: Incoming, context: Context) -> Any:
+        around = _Around(self, method.__name__, context)
+        refusal: Refusal | None = None
+        try:
+            async with contextlib.aclosing(answers(self, incoming, around)) as given:
+                async for answer in given:
+                    yield answer
             around.ended(grpc.StatusCode.OK)
         except (asyncio.CancelledError, GeneratorExit):
             around.ended(grpc.StatusCode.CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - every one becomes a status, and is logged
-            await around.abort(error)
-        finally:
-            if answers is not None:
-                await answers.aclose()  # type: ignore[attr-defined]  # an async generator, as was asked above
+            refusal = around.refused(error)
+        if refusal is not None:
+            await incoming.drain()
+            await context.abort(*refusal)
 
     return streaming  # type: ignore[return-value]
 
 
-def _unary(method: MethodT, scope: Scope) -> MethodT:
+def _unary(method: MethodT, scope: Scope, large: bool, whole_stream: bool) -> MethodT:
+    async def answer_to(self: Servicer, incoming: Incoming, around: _Around) -> Any:
+        call = await around.enter(scope)
+        async with incoming.taken(large, whole_stream) as request:
+            return await method(self, request, call)
+
     @functools.wraps(method)
-    async def unary(self: Servicer, request: Any, context: Context) -> Any:
+    async def unary(self: Servicer, incoming: Incoming, context: Context) -> Any:
         around = _Around(self, method.__name__, context)
         try:
-            answer = await method(self, request, await around.enter(scope))
+            answer = await answer_to(self, incoming, around)
         except asyncio.CancelledError:
             around.ended(grpc.StatusCode.CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - every one becomes a status, and is logged
-            await around.abort(error)
-        around.ended(grpc.StatusCode.OK)
-        return answer
+            refusal = around.refused(error)
+        else:
+            around.ended(grpc.StatusCode.OK)
+            return answer
+        await incoming.drain()
+        return await context.abort(*refusal)
 
     return unary  # type: ignore[return-value]
 
@@ -152,28 +207,52 @@ class _Around:
         self._method = method
         self._context = context
         self._start = time.monotonic()
+        self._caller: str | None = None
         self._metadata = {
             key: str(value) for key, value in context.invocation_metadata() or () if isinstance(value, str)
         }
-        self.request_id = self._metadata.get(REQUEST_ID_KEY, "")[:MAX_REQUEST_ID] or uuid.uuid4().hex
+        given = self._metadata.get(REQUEST_ID_KEY, "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         context.set_trailing_metadata(((REQUEST_ID_KEY, self.request_id),))
 
     async def enter(self, scope: Scope) -> Call:
         """Raises what the door does."""
         caller = await self._door.enter(self._method, scope, self._metadata)
+        self._caller = caller.name
         return Call(caller, self.request_id, self._context)
 
     def ended(self, code: grpc.StatusCode) -> None:
         self._metrics.rpcs.labels(self._method, code.name).inc()
         self._metrics.rpc_seconds.labels(self._method).observe(time.monotonic() - self._start)
 
-    async def abort(self, error: Exception) -> None:
-        """Ends the call with the error's status."""
+    def refused(self, error: Exception) -> Refusal:
+        """What gRPC is to end the call with; counted and logged.
+
+        gRPC keeps the exception that its `abort` raises for as long as the call's context, in a circle. So nothing large may
+        hang on it: it is raised outside of the error's handling, and what the error's frames hold (the request, perhaps of
+        64 MiB) is let go here rather than at some later round of the garbage collector.
+        """
         code, text, status = status_of(error)
         if code is grpc.StatusCode.INTERNAL:
-            log.error("%s failed, request %s", self._method, self.request_id, exc_info=error)
+            log.error("%s failed, request %s: %s", self._method, self.request_id, outline(error))
         else:
-            log.info("%s refused with %s, request %s: %s", self._method, code.name, self.request_id, text)
+            self._audit(code, error)
         self.ended(code)
-        metadata = ((REQUEST_ID_KEY, self.request_id), (DETAILS_KEY, status.SerializeToString()))
-        await self._context.abort(code, text, metadata)
+        known: BaseException | None = error
+        while known is not None:
+            traceback.clear_frames(known.__traceback__)
+            known = known.__cause__ or known.__context__
+        return code, text, ((REQUEST_ID_KEY, self.request_id), (DETAILS_KEY, status.SerializeToString()))
+
+    def _audit(self, code: grpc.StatusCode, error: Exception) -> None:
+        known = error.caller if isinstance(error, errors.Unauthenticated | errors.NotAllowed) else self._caller
+        refused = {
+            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            "peer": self._context.peer(),
+            "caller": known,
+            "method": self._method,
+            "code": code.name,
+            "reason": error.reason if isinstance(error, errors.ServiceError) else "INTERNAL",
+            "request_id": self.request_id,
+        }
+        audit.info("%s", json.dumps(refused))

@@ -31,7 +31,7 @@ class Metrics:
             registry=registry,
             buckets=_LATENCY_BUCKETS,
         )
-        self.jobs = Gauge("codesieve_jobs", "Jobs that have not ended, by state.", ["state"], registry=registry)
+        self.jobs = Gauge("codesieve_jobs", "Jobs that this server runs, by state.", ["state"], registry=registry)
         self.jobs_ended = Counter("codesieve_jobs_ended", "Jobs that ended, by state.", ["state"], registry=registry)
         self.samples = Counter(
             "codesieve_samples_judged", "Samples with a verdict, by verdict.", ["verdict"], registry=registry
@@ -63,6 +63,16 @@ class Metrics:
         Gauge(
             f"codesieve_{name}_worker_restarts", f"{pool} workers lost and replaced.", registry=self._registry
         ).set_function(restarts)
+
+    def job_taken(self, state: JobState) -> None:
+        """This front end runs a job now, which may have begun elsewhere."""
+        if state is not JobState.PENDING:
+            self.jobs.labels(state.value).inc()
+
+    def job_left(self, state: JobState) -> None:
+        """It goes on elsewhere."""
+        if state is not JobState.PENDING:
+            self.jobs.labels(state.value).dec()
 
     def job_moved(self, before: JobState, after: JobState) -> None:
         if before is not JobState.PENDING:

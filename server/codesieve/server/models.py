@@ -19,6 +19,9 @@ from codesieve.workers.types import Generated, GenerationRequest
 
 GenerationPool = Pool[GenerationRequest, Generated]
 
+MAX_FAILED = 16
+"""Models that couldn't be loaded and are listed still."""
+
 
 class ModelState(enum.StrEnum):
     """Where a model is on its way."""
@@ -84,7 +87,10 @@ class ModelRegistry:
     async def load(self, source: str) -> Model:
         """Loads a model and waits until it is ready; one that is loaded from this source is returned as it is."""
         async with self._loading:
-            name = model_id(source)
+            try:
+                name = model_id(source)
+            except WorkerError as error:
+                raise as_service_error(error) from error
             existing = self._models.get(name)
             if existing is not None and existing.state is ModelState.READY:
                 if existing.source != source:
@@ -99,6 +105,7 @@ class ModelRegistry:
                 await pool.start()
             except BaseException as error:
                 self._models[name] = dataclasses.replace(model, state=ModelState.FAILED)
+                self._forget_failed()
                 if isinstance(error, WorkerError):
                     raise as_service_error(error) from error
                 raise
@@ -115,6 +122,11 @@ class ModelRegistry:
             await asyncio.gather(*(worker.weights(call, dict(options)) for worker in workers))
         except WorkerError as error:
             raise as_service_error(error) from error
+
+    def _forget_failed(self) -> None:
+        failed = [name for name, model in self._models.items() if model.state is ModelState.FAILED]
+        for name in failed[:-MAX_FAILED]:
+            del self._models[name]
 
     async def stop(self) -> None:
         """Stops every model's workers."""

@@ -25,6 +25,10 @@ class Options:
     cache_mib: int
     """How much of verdicts is kept for equal programs; 0 keeps none."""
     models: tuple[str, ...]
+    store: str
+    """Where jobs are kept: "memory", a file or a URL. It may hold a password."""
+    retention_days: float
+    """How long jobs are kept after their end; 0 for ever."""
     ray_address: str | None
     drain_seconds: float
     parent: int | None
@@ -59,3 +63,13 @@ def runtime_directory(environment: Mapping[str, str], user_id: int) -> Path:
     if user_id == 0:
         return Path("/run/codesieve")
     return Path(environment.get("XDG_RUNTIME_DIR") or f"/tmp/codesieve-{user_id}") / "codesieve"
+
+
+def default_store(environment: Mapping[str, str], user_id: int) -> Path:
+    """The file that jobs are kept in where nothing else was said."""
+    if user_id == 0:
+        return Path("/var/lib/codesieve/jobs.db")
+    state = environment.get("XDG_STATE_HOME")
+    # Relative paths are to be ignored, says the specification.
+    base = Path(state) if state and state.startswith("/") else Path(environment.get("HOME", "/")) / ".local/state"
+    return base / "codesieve/jobs.db"

@@ -22,7 +22,8 @@ from codesieve.server.jobs.model import (
     planned_requests,
     sample_id,
 )
-from codesieve.server.sharing import Share
+from codesieve.server.quotas import Quotas
+from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
 
 Emit = Callable[[Happening], Awaitable[None]]
@@ -47,14 +48,25 @@ class Judges(Protocol):
 class Pipeline:
     """One job's walk."""
 
-    def __init__(self, job: Job, contents: JobContents, generate: Generates | None, judge: Judges, emit: Emit) -> None:
+    def __init__(
+        self,
+        job: Job,
+        contents: JobContents,
+        generate: Generates | None,
+        judge: Judges,
+        emit: Emit,
+        quotas: Quotas,
+    ) -> None:
         self._job = job
         self._contents = contents
         self._generate = generate
         self._judge = judge
         self._emit = emit
-        self._share = Share(job.key.caller, f"jobs/{job.key}", priority=job.spec.priority)
-        # More than the job's key, which may be used again once this job is deleted.
+        weight = quotas.of(job.key.caller).weight
+        self._share = Share(job.key.caller, f"jobs/{job.key}", weight, job.spec.priority)
+        self._quota = quotas.in_flight(job.key.caller)
+        # More than the job's key, which may be used again once this job is deleted, or while what is left of an earlier
+        # walk is being cancelled.
         self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
 
     async def run(self, judged: Collection[str], unjudged: Sequence[Sample]) -> None:
@@ -67,7 +79,11 @@ class Pipeline:
         async with asyncio.TaskGroup() as walkers:
             for step in self._steps(judged, unjudged):
                 await places.acquire()
-                walkers.create_task(step()).add_done_callback(lambda _: places.release())
+                walkers.create_task(self._walk(step)).add_done_callback(lambda _: places.release())
+
+    async def _walk(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        async with self._quota.place():
+            await step()
 
     def _steps(
         self, judged: Collection[str], unjudged: Sequence[Sample]
@@ -77,7 +93,7 @@ class Pipeline:
             yield functools.partial(self._judge_one, problems[sample.problem_id], sample)
         begun = {sample.sample_id for sample in unjudged} | set(judged)
         if self._generate is not None:
-            for problem, request in planned_requests(str(self._job.key), self._job.spec, self._contents):
+            for problem, request in planned_requests(self._owner, self._job.spec, self._contents):
                 if sample_id(request.problem_id, request.temperature, request.index) not in begun:
                     yield functools.partial(self._make_and_judge, self._generate, problem, request)
         else:
@@ -115,5 +131,6 @@ class Pipeline:
 
     async def _judge_one(self, problem: Problem, sample: Sample) -> None:
         work_id = f"{self._owner}/{sample.sample_id}"
-        program = Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner)
+        urgent = self._share.priority is Priority.INTERACTIVE
+        program = Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner, urgent)
         await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program, self._share)))

@@ -1,9 +1,16 @@
 """Pools of workers: work goes in one piece at a time, and comes back as a result or a `WorkFailed`.
 
-Each member has two loops. *Feed* hands it waiting work in batches, no more than twice what it can do at a time, so that it
-always has a next piece and a lost worker never holds much. *Drain* takes back what is finished. When a worker is lost, its
-work goes back to the front of the queue for the others, up to `MAX_ATTEMPTS` times in all, and the member starts a new
-worker, with growing pauses while that fails.
+Each member has three loops. *Feed* hands it waiting work in batches, *cancel* tells it what nobody waits for any more, and
+*drain* takes back what is finished. Three kinds of trouble are told apart:
+
+- **An outage** (`OUTAGES`, a worker that can't be started): whatever the piece, it could not have been done now. It goes
+  back to the front of the queue, and the member rests, longer each time. Only after `PATIENCE_SECONDS` it ends undone.
+- **A failure that the piece may have caused** (a cell was lost under it): it is tried again after a pause, `MAX_ATTEMPTS`
+  times in all.
+- **A worker is lost.** Each piece that was in hand is suspected. Suspects are done before other work, by one member at a
+  time, in smaller company at first and alone once two workers were lost with them, so that the innocent are cleared. One
+  that was alone in hand at `MAX_ATTEMPTS` losses is to blame, and ends. Between these others have their turn: it is handed
+  out again only when something was finished since, or nothing else waits.
 
 A pool never decides what a result means; in particular a failure of the infrastructure stays a `WorkFailed`.
 """
@@ -11,99 +18,97 @@ A pool never decides what a result means; in particular a failure of the infrast
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import collections
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
+from codesieve.server.members import Member, Piece, company, fair_share, growing_pause
 from codesieve.server.sharing import Share
-from codesieve.workers.errors import WorkerError
+from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
+from codesieve.workers.faults import outline
 from codesieve.workers.types import WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+PATIENCE_SECONDS = 600.0
 COLLECT_SECONDS = 20.0
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 15.0
+ANSWER_SECONDS = 60.0
+"""A worker that does not even say that nothing is finished is lost. More than `COLLECT_SECONDS`."""
+STOP_SECONDS = 30.0
+"""How long a worker may take to stop before it is left to its fate."""
 
 WorkT = TypeVar("WorkT", bound=HasWorkId)
 ResultT = TypeVar("ResultT", bound=HasWorkId)
 
 
-@dataclasses.dataclass(slots=True, eq=False)
-class _Piece(Generic[WorkT, ResultT]):
-    work: WorkT
-    share: Share
-    answer: asyncio.Future[ResultT | WorkFailed]
-    attempts: int = 0
-
-
-class _Member(Generic[WorkT, ResultT]):
-    """A place in the pool: the worker that is in it now, and what that one has in hand."""
-
-    def __init__(self, worker: Worker[WorkT, ResultT], info: WorkerInfo) -> None:
-        self.worker = worker
-        self.info = info
-        self.in_hand: dict[str, _Piece[WorkT, ResultT]] = {}
-
-    @property
-    def room(self) -> int:
-        return 2 * self.info.capacity - len(self.in_hand)
-
-
-def fair_share(waiting: int, members: int, room: int) -> int:
-    """How much of what waits one member takes now: never more than its part, so that the last pieces spread out."""
-    return min(room, -(-waiting // max(members, 1)))
-
-
-def pause_before_restart(failures: int) -> float:
-    """Seconds to wait before starting a worker again after `failures` in a row."""
-    return min(FIRST_PAUSE_SECONDS * 2.0**failures, LONGEST_PAUSE_SECONDS)
-
-
 class Pool(Generic[WorkT, ResultT]):
     """`size` workers of one kind."""
 
-    def __init__(self, name: str, make_worker: Callable[[], Worker[WorkT, ResultT]], size: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        make_worker: Callable[[], Worker[WorkT, ResultT]],
+        size: int,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.name = name
         self._make_worker = make_worker
         self._size = size
-        self._waiting: FairQueue[_Piece[WorkT, ResultT]] = FairQueue()
-        self._by_id: dict[str, _Piece[WorkT, ResultT]] = {}
-        self._members: list[_Member[WorkT, ResultT]] = []
-        self._changed = asyncio.Condition()
+        self._now = now
+        self._sleep = sleep
+        self._by_id: dict[str, Piece[WorkT, ResultT]] = {}
+        self._waiting: FairQueue[Piece[WorkT, ResultT]] = FairQueue()
+        self._suspects: collections.deque[Piece[WorkT, ResultT]] = collections.deque()
+        self._clearing: Member[WorkT, ResultT] | None = None
+        """Who does the suspects now."""
+        self._places: list[Member[WorkT, ResultT]] = []
+        self._members: list[Member[WorkT, ResultT]] = []
+        """The places whose worker runs."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._loose: set[asyncio.Task[None]] = set()
+        self._finished = 0
+        self._outage_since: float | None = None
+        """Since when no member works."""
+        self._stopped = False
         self.restarts = 0
         """Workers lost and replaced so far."""
 
     async def start(self) -> Sequence[WorkerInfo]:
         """Starts every worker. Raises the first one's `WorkerError`, and then leaves none running."""
         workers = [self._make_worker() for _ in range(self._size)]
+        starting = [asyncio.ensure_future(worker.start()) for worker in workers]
         try:
-            infos = await asyncio.gather(*(worker.start() for worker in workers))
+            infos = await asyncio.gather(*starting)
         except BaseException:
+            for start in starting:
+                start.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
             await asyncio.gather(*(self._stop_worker(worker) for worker in workers))
             raise
-        for worker, info in zip(workers, infos, strict=True):
-            self._tasks.append(asyncio.create_task(self._keep_running(_Member(worker, info))))
+        self._places = [Member(worker, info) for worker, info in zip(workers, infos, strict=True)]
+        self._tasks = [asyncio.create_task(self._keep_running(member)) for member in self._places]
         return infos
 
     async def stop(self) -> None:
         """Stops every worker; work that isn't finished is answered as failed."""
-        for task in self._tasks:
+        self._stopped = True
+        tasks = [*self._tasks, *(piece.returning for piece in self._by_id.values() if piece.returning)]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for piece in list(self._by_id.values()):
-            self._answer(piece, WorkFailed(piece.work.work_id, "SERVER_STOPPED", "the server stopped", retryable=False))
+            self._answer(piece, self._stopped_answer(piece.work))
 
     @property
     def capacity(self) -> int:
-        """What all workers that run can do at a time."""
-        return sum(member.info.capacity for member in self._members)
+        """What all workers can do at a time, those included that are being started again."""
+        return sum(member.info.capacity for member in self._places)
 
     @property
     def size(self) -> int:
@@ -113,142 +118,271 @@ class Pool(Generic[WorkT, ResultT]):
     @property
     def waiting(self) -> int:
         """Pieces that no worker has taken yet."""
-        return len(self._waiting)
-
-    async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
-        """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
-        piece: _Piece[WorkT, ResultT] = _Piece(work, share, asyncio.get_running_loop().create_future())
-        if work.work_id in self._by_id:
-            raise ValueError(f"{self.name}: work {work.work_id} is already under way")
-        self._by_id[work.work_id] = piece
-        self._waiting.push(piece, piece.share)
-        try:
-            await self._wake()
-            return await piece.answer
-        except asyncio.CancelledError:
-            self._forget(piece)
-            raise
+        return len(self._waiting) + len(self._suspects)
 
     @property
     def workers(self) -> Sequence[Worker[WorkT, ResultT]]:
         """The workers that run now."""
         return [member.worker for member in self._members]
 
-    # --- how it works ---
+    async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
+        """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
+        if work.work_id in self._by_id:
+            raise ValueError(f"{self.name}: work {work.work_id} is already under way")
+        if self._stopped:
+            return self._stopped_answer(work)
+        piece: Piece[WorkT, ResultT] = Piece(work, share, asyncio.get_running_loop().create_future(), self._now())
+        self._by_id[work.work_id] = piece
+        self._waiting.push(piece, share)
+        self._wake()
+        try:
+            return await piece.answer
+        except asyncio.CancelledError:
+            self._forget(piece)
+            raise
 
-    async def _keep_running(self, member: _Member[WorkT, ResultT]) -> None:
+    # --- one member ---
+
+    async def _keep_running(self, member: Member[WorkT, ResultT]) -> None:
         """One place in the pool, for as long as the pool lives."""
         try:
             while True:
-                self._members.append(member)
-                await self._wake()
-                feed = asyncio.create_task(self._feed(member))
-                drain = asyncio.create_task(self._drain(member))
-                try:
-                    done, _ = await asyncio.wait((feed, drain), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    feed.cancel()
-                    drain.cancel()
-                    await asyncio.gather(feed, drain, return_exceptions=True)
-                    self._members.remove(member)
-                error = next(iter(done)).exception()
+                error = await self._serve(member)
                 log.warning("%s: a worker was lost: %s", self.name, error)
                 self.restarts += 1
-                await self._give_back(member, error)
+                self._take_back(member, error)
                 await self._stop_worker(member.worker)
-                member = await self._start_again()
+                await self._start_again(member)
         finally:
             await self._stop_worker(member.worker)
 
-    async def _feed(self, member: _Member[WorkT, ResultT]) -> None:
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting and member.room > 0)
-                count = fair_share(len(self._waiting), len(self._members), member.room)
-                batch = [self._waiting.pop() for _ in range(count)]
-            for piece in batch:
-                piece.attempts += 1
-                member.in_hand[piece.work.work_id] = piece
-            await member.worker.submit([piece.work for piece in batch])
+    async def _serve(self, member: Member[WorkT, ResultT]) -> BaseException | None:
+        """Has the member work until its worker is lost; why it is."""
+        loops = [asyncio.create_task(loop(member)) for loop in (self._drain, self._feed, self._cancel)]
+        self._members.append(member)
+        try:
+            done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).exception()
+        finally:
+            self._members.remove(member)
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
 
-    async def _drain(self, member: _Member[WorkT, ResultT]) -> None:
+    async def _feed(self, member: Member[WorkT, ResultT]) -> None:
         while True:
-            finished = await member.worker.collect(COLLECT_SECONDS)
-            for result in finished:
-                piece = member.in_hand.pop(result.work_id, None)
-                if piece is None or piece.answer.done():
-                    continue  # it was cancelled here while it finished there
-                if isinstance(result, WorkFailed) and result.retryable and piece.attempts < MAX_ATTEMPTS:
-                    log.info("%s: %s is tried again: %s", self.name, result.work_id, result.message)
-                    self._waiting.push(piece, piece.share)
-                else:
-                    self._answer(piece, result)
-            if finished:
-                await self._wake()
+            if member.rest_seconds:
+                await self._sleep(member.rest_seconds)
+                member.rest_seconds = 0.0
+            member.woken.clear()
+            async with member.calls:
+                batch = self._take(member)
+                if batch:
+                    await member.worker.submit(batch)
+            if not batch:
+                await member.woken.wait()
 
-    async def _give_back(self, member: _Member[WorkT, ResultT], error: BaseException | None) -> None:
-        for piece in reversed(member.in_hand.values()):
-            if piece.answer.done():
-                continue
-            if piece.attempts < MAX_ATTEMPTS:
-                self._waiting.push_front(piece, piece.share)
-            else:
-                reason = error.reason if isinstance(error, WorkerError) else "WORKER_LOST"
-                message = f"{piece.attempts} workers were lost while doing it; the last: {error}"
-                self._answer(piece, WorkFailed(piece.work.work_id, reason, message))
-        member.in_hand.clear()
-        await self._wake()
-
-    async def _start_again(self) -> _Member[WorkT, ResultT]:
-        failures = 0
+    async def _cancel(self, member: Member[WorkT, ResultT]) -> None:
         while True:
-            await asyncio.sleep(pause_before_restart(failures))
-            worker = self._make_worker()
+            await member.cancelling.wait()
+            async with member.calls:
+                member.cancelling.clear()
+                work_ids, member.to_cancel = member.to_cancel, []
+                await member.worker.cancel(work_ids)
+
+    async def _drain(self, member: Member[WorkT, ResultT]) -> None:
+        while True:
             try:
-                return _Member(worker, await worker.start())
-            except BaseException as error:
-                await self._stop_worker(worker)  # also where the pool is stopped meanwhile: it is in nobody's hands yet
-                if not isinstance(error, WorkerError):
-                    raise
-                failures += 1
-                log.warning("%s: a worker can't be started (%d times now): %s", self.name, failures, error)
-                if not self._members and failures >= MAX_ATTEMPTS:
-                    self._give_up(error)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    finished = await member.worker.collect(COLLECT_SECONDS)
+            except TimeoutError:
+                raise WorkerLost(f"it has not answered for {ANSWER_SECONDS:g} s") from None
+            for result in finished:
+                self._settle(member, result)
+            if finished:
+                self._wake()
 
-    def _give_up(self, error: WorkerError) -> None:
-        """No worker runs and none can be started: what waits is answered rather than kept for ever."""
-        while self._waiting:
-            piece = self._waiting.pop()
-            self._answer(piece, WorkFailed(piece.work.work_id, error.reason, error.message))
+    async def _start_again(self, member: Member[WorkT, ResultT]) -> None:
+        while True:
+            await self._sleep(growing_pause(member.failures))
+            try:
+                member.worker = self._make_worker()
+                member.info = await member.worker.start()
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the place must not stay empty
+                if not isinstance(error, WorkerError):
+                    log.error("%s: a worker can't be started: %s", self.name, outline(error))
+                await self._stop_worker(member.worker)
+                member.failures += 1
+                log.warning("%s: a worker can't be started (%d failures now): %s", self.name, member.failures, error)
+                self._lose_patience(*_told(error))
 
     async def _stop_worker(self, worker: Worker[WorkT, ResultT]) -> None:
         try:
-            await worker.stop()
+            async with asyncio.timeout(STOP_SECONDS):
+                await worker.stop()
         except WorkerError as error:
             log.warning("%s: a worker did not stop cleanly: %s", self.name, error)
+        except Exception as error:  # noqa: BLE001 - its place is filled again all the same
+            log.error("%s: a worker did not stop: %s", self.name, outline(error))
 
-    def _answer(self, piece: _Piece[WorkT, ResultT], result: ResultT | WorkFailed) -> None:
-        self._by_id.pop(piece.work.work_id, None)
-        if not piece.answer.done():
+    # --- what a member is given ---
+
+    def _take(self, member: Member[WorkT, ResultT]) -> list[WorkT]:
+        """What waits and is for this member now; it is in its hand then."""
+        taken: list[WorkT] = []
+        if self._clearing in (None, member):
+            self._clearing = None
+            while (suspect := self._next_suspect()) is not None:
+                self._clearing = member
+                if member.room < 1 or len(member.in_hand) >= company(suspect.losses, member.most):
+                    return taken  # nothing else either: it empties its hand first
+                self._suspects.remove(suspect)
+                member.hold(suspect)
+                taken.append(suspect.work)
+        in_order = sum(not one.failures for one in self._members)
+        for _ in range(fair_share(len(self._waiting), in_order, member.room)):
+            if not member.takes_batch and not self._waiting.interactive:
+                break
+            piece = self._waiting.pop(interactive_only=not member.takes_batch)
+            member.hold(piece)
+            taken.append(piece.work)
+        return taken
+
+    def _next_suspect(self) -> Piece[WorkT, ResultT] | None:
+        for piece in self._suspects:
+            if not piece.lone_losses or self._finished > piece.finished_then:
+                return piece
+        return self._suspects[0] if self._suspects and not self._waiting else None
+
+    def _wake(self) -> None:
+        for member in self._members:
+            member.woken.set()
+
+    # --- what becomes of it ---
+
+    def _settle(self, member: Member[WorkT, ResultT], result: ResultT | WorkFailed) -> None:
+        """One piece came back."""
+        piece = member.drop(result.work_id)
+        if piece is None or piece.answer.done():
+            return  # it was cancelled
+        if not isinstance(result, WorkFailed) or not result.retryable:
+            self._finished += 1
+            self._outage_since = None
+            member.failures = 0
+            self._answer(piece, result)
+        elif result.reason in OUTAGES:
+            if self._has_patience(piece, result.reason, result.message):
+                self._queue_again(piece)
+            if not member.rest_seconds:
+                self._rest(member, result)
+        else:
+            piece.attempts += 1
+            if piece.attempts >= MAX_ATTEMPTS:
+                self._answer(piece, result)
+            else:
+                log.info("%s: %s is tried again: %s", self.name, result.work_id, result.reason)
+                piece.returning = asyncio.create_task(self._return(piece, growing_pause(piece.attempts)))
+
+    def _rest(self, member: Member[WorkT, ResultT], failed: WorkFailed) -> None:
+        member.failures += 1
+        member.rest_seconds = growing_pause(member.failures)
+        log.warning("%s: a worker rests %.1f s: %s", self.name, member.rest_seconds, failed.message)
+        if self._clearing is member:
+            self._clearing = None
+        self._lose_patience(failed.reason, failed.message)
+
+    async def _return(self, piece: Piece[WorkT, ResultT], pause: float) -> None:
+        await self._sleep(pause)
+        piece.returning = None
+        self._queue_again(piece)
+        self._wake()
+
+    def _queue_again(self, piece: Piece[WorkT, ResultT]) -> None:
+        if piece.losses:
+            self._suspects.append(piece)
+        else:
+            self._waiting.push_front(piece, piece.share)
+
+    def _take_back(self, member: Member[WorkT, ResultT], error: BaseException | None) -> None:
+        """The member's worker is lost."""
+        reason, message = _told(error)
+        member.failures += 1
+        member.rest_seconds = 0.0
+        member.to_cancel.clear()
+        member.cancelling.clear()
+        if self._clearing is member:
+            self._clearing = None
+        held = [member.drop(work_id) for work_id in list(member.in_hand)]
+        for piece in held:
+            if piece is None or not self._has_patience(piece, reason, message):
+                continue
+            piece.losses += 1
+            if len(held) == 1:
+                piece.lone_losses += 1
+                piece.finished_then = self._finished
+            if piece.lone_losses >= MAX_ATTEMPTS:
+                text = f"{piece.lone_losses} workers were lost while doing it and nothing else; the last: {message}"
+                self._answer(piece, WorkFailed(piece.work.work_id, reason, text))
+            else:
+                self._suspects.append(piece)
+        self._lose_patience(reason, message)
+        self._wake()
+
+    def _has_patience(self, piece: Piece[WorkT, ResultT], reason: str, message: str) -> bool:
+        """Whether a piece that met with an outage is to be tried again; it is answered if not."""
+        if piece.answer.done():
+            return False
+        if piece.trouble_since is None:
+            piece.trouble_since = self._now()
+        return not self._answered_late([piece], piece.trouble_since, reason, message)
+
+    def _lose_patience(self, reason: str, message: str) -> None:
+        """Answers what has waited too long, if no member works."""
+        if any(not member.failures for member in self._members):
+            return
+        if self._outage_since is None:
+            self._outage_since = self._now()
+        for piece in self._answered_late([*self._waiting, *self._suspects], self._outage_since, reason, message):
+            if not self._waiting.discard(piece):
+                self._suspects.remove(piece)
+
+    def _answered_late(
+        self, pieces: Iterable[Piece[WorkT, ResultT]], since: float, reason: str, message: str
+    ) -> list[Piece[WorkT, ResultT]]:
+        """Those of `pieces` that have waited too long for an outage to end; they are answered now."""
+        late = [piece for piece in pieces if self._now() - max(since, piece.came) >= PATIENCE_SECONDS]
+        for piece in late:
+            text = f"it could not be done for {PATIENCE_SECONDS:g} s; the last trouble: {message}"
+            self._answer(piece, WorkFailed(piece.work.work_id, reason, text))
+        return late
+
+    def _answer(self, piece: Piece[WorkT, ResultT], result: ResultT | WorkFailed) -> None:
+        if not piece.answer.done():  # else it was cancelled, and is forgotten already
+            del self._by_id[piece.work.work_id]
             piece.answer.set_result(result)
 
-    def _forget(self, piece: _Piece[WorkT, ResultT]) -> None:
+    def _forget(self, piece: Piece[WorkT, ResultT]) -> None:
         """Nobody waits for this piece any more."""
-        self._by_id.pop(piece.work.work_id, None)
-        if self._waiting.discard(piece):
-            return
-        for member in self._members:
-            if member.in_hand.get(piece.work.work_id) is piece:
-                task = asyncio.create_task(self._cancel_at(member, piece.work.work_id))
-                self._loose.add(task)
-                task.add_done_callback(self._loose.discard)
+        if self._by_id.get(piece.work.work_id) is not piece:
+            return  # it was answered in the same moment
+        del self._by_id[piece.work.work_id]
+        if piece.returning is not None:
+            piece.returning.cancel()
+        elif piece.member is not None:
+            piece.member.to_cancel.append(piece.work.work_id)
+            piece.member.cancelling.set()
+        elif not self._waiting.discard(piece):
+            self._suspects.remove(piece)
+            self._wake()  # who emptied its hand for it needn't
 
-    async def _cancel_at(self, member: _Member[WorkT, ResultT], work_id: str) -> None:
-        try:
-            await member.worker.cancel([work_id])
-        except WorkerError as error:
-            log.info("%s: %s could not be cancelled, its worker is lost: %s", self.name, work_id, error)
+    @staticmethod
+    def _stopped_answer(work: WorkT) -> WorkFailed:
+        return WorkFailed(work.work_id, "SERVER_STOPPED", "the server stopped", retryable=False)
 
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+
+def _told(error: BaseException | None) -> tuple[str, str]:
+    """The reason and the message of what ended a worker."""
+    if isinstance(error, WorkerError):
+        return error.reason, error.message
+    return WorkerLost.reason, f"{type(error).__name__}: {error}"

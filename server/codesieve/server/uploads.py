@@ -14,7 +14,7 @@ from typing import TypeVar
 from codesieve.server.errors import InvalidRequest, Overloaded, TooSlow, Violation
 
 MAX_UPLOAD_BYTES = 2**30
-"""Of one job. 131,200 samples of HumanEval come to about 0.12 GiB."""
+"""Of one job. 131,200 samples of HumanEval come to about 0.1 GiB."""
 MAX_UPLOADING_BYTES = 2 * 2**30
 """Of all uploads under way."""
 OBJECT_BYTES = 512

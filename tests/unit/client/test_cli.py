@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from codesieve.client.cli import app
+from codesieve.client import Overloaded, Unavailable
+from codesieve.client.cli import app, show
 from codesieve.v1 import job_pb2, types_pb2
 
 SAMPLES: list[dict[str, Any]] = [
@@ -224,6 +227,15 @@ def test_bad_input_is_one_clear_line_and_exit_2(
         (["run", "humanevil", "--model", "m"], "there is no such file, and no such data set; there is: humaneval"),
         (["run", "humaneval", "--server", "h:1", "--sandbox", "docker"], "--sandbox is for the embedded server"),
         (["run", "humaneval", "--server", "h:1", "--isolation", "container"], "--isolation is for the embedded server"),
+        (["run", "humaneval", "--model", "m", "--tls"], "--tls is for a server that is named with --server"),
+        (["run", "humaneval", "--model", "m", "--token-file", "t"], "--token-file is for a server that is named"),
+        (["jobs", "list", "--token", "secret"], "can be read by everybody on this machine"),
+        (["jobs", "list", "--token-file", "none"], "--token-file: none can't be read: No such file"),
+        (["jobs", "list", "--tls-ca", "none"], "--tls-ca: none can't be read: No such file"),
+        (["jobs", "list", "--tls-key", "none"], "--tls-cert: is missing: a certificate and its key go together"),
+        (["run", "humaneval", "--model", "m", "--timeout", "0"], "--timeout"),
+        (["run", "humaneval", "--model", "m", "--timeout", "1e9"], "--timeout: must be above 0 and at most"),
+        (["run", "humaneval", "--model", "m", "--priority", "urgent"], "'--priority'"),
         (["nonsense"], "No such command"),
         (["run", "humaneval", "--nonsense"], "No such option"),
     ],
@@ -254,7 +266,7 @@ def test_a_model_that_is_not_there_is_exit_2(fake: Any, tmp_path: Path) -> None:
 def test_no_server_is_exit_2_within_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    monkeypatch.setattr("codesieve.client.cli.common.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("codesieve.client.cli.connecting.CONNECT_SECONDS", 0.3)
     told = CliRunner()
     with told.isolation() as (out, err, _):
         assert app.run([*arguments, "--server", "127.0.0.1:1"]) == 2
@@ -285,6 +297,111 @@ def test_jobs_are_listed_shown_watched_and_cancelled(fake: Any, tmp_path: Path) 
     assert jobs("watch", "bad-1").returncode == 1
 
 
+def test_a_token_comes_from_the_environment_or_a_file(fake: Any, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-file\n")
+    arguments = ["jobs", "list", "--server", fake.target]
+    codesieve(*arguments, cwd=tmp_path, CODESIEVE_TOKEN="from-environment")
+    codesieve(*arguments, "--token-file", "token", cwd=tmp_path, CODESIEVE_TOKEN="from-environment")
+    codesieve(*arguments, cwd=tmp_path, CODESIEVE_TOKEN="")
+    sent = [each.get("authorization") for each in fake.sent_metadata]
+    assert sent == ["Bearer from-environment", "Bearer from-file", None]
+    away = codesieve("jobs", "list", "--server", "10.0.0.5:1", cwd=tmp_path, CODESIEVE_TOKEN="secret")
+    assert (away.returncode, away.stdout) == (2, "")
+    assert away.stderr == (
+        "codesieve: the token is not sent to 10.0.0.5:1 unencrypted"
+        "; use --tls or --tls-ca, or --token-in-clear if nobody else can read what goes there\n"
+    )
+
+
+def test_commands_talk_tls(locked: Any, certificates: Any, tmp_path: Path) -> None:
+    certificate, key = certificates.client
+    tls = ["--tls-ca", certificates.ca, "--tls-cert", certificate, "--tls-key", key]
+    done = codesieve("models", "list", "--server", locked.target, *map(str, tls), "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["models"][0]["model"] == "m"
+
+
+def test_who_is_not_known_is_told_so(fake: Any, tmp_path: Path) -> None:
+    fake.refuse("UNAUTHENTICATED", reason="NO_TOKEN")
+    done = codesieve("jobs", "list", "--server", fake.target, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "codesieve: the reason in words\n")
+
+
+def test_priority_and_time_limit_go_with_the_job(fake: Any, tmp_path: Path) -> None:
+    arguments = ["run", "humaneval", "--server", fake.target, "--job-id", "soon"]
+    done = codesieve(*arguments, "--priority", "interactive", "--timeout", "90", cwd=tmp_path)
+    assert done.returncode == 0
+    shown = json.loads(codesieve("jobs", "show", "soon", "--server", fake.target, "--json", cwd=tmp_path).stdout)
+    assert (shown["priority"], shown["timeout_seconds"], shown["rejudge_of"]) == ("INTERACTIVE", 90.0, None)
+    shown_to_people = codesieve("jobs", "show", "soon", "--server", fake.target, cwd=tmp_path).stdout
+    assert "INTERACTIVE" in shown_to_people
+    assert "90 s" in shown_to_people
+    assert "INTERACTIVE" in codesieve("jobs", "list", "--server", fake.target, cwd=tmp_path).stdout
+
+
+def test_jobs_are_deleted(fake: Any, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        codesieve("run", "humaneval", "--server", fake.target, "--job-id", name, cwd=tmp_path)
+    done = codesieve("jobs", "delete", "one", "jobs/two", "--server", fake.target, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "deleted one\ndeleted jobs/two\n")
+    assert fake.jobs == {}
+    missing = codesieve("jobs", "delete", "one", "--server", fake.target, "--json", cwd=tmp_path)
+    assert (missing.returncode, missing.stdout) == (2, "")
+
+
+def test_rejudge_shows_the_verdicts_that_changed(fake: Any, tmp_path: Path) -> None:
+    def jobs(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return codesieve("jobs", *arguments, "--server", fake.target, cwd=tmp_path)
+
+    codesieve("run", "humaneval", "--server", fake.target, "--job-id", "old", "-n", "2", cwd=tmp_path)
+    unchanged = json.loads(jobs("rejudge", "old", "--json").stdout)
+    assert (unchanged["changed"], unchanged["changes"]) == (0, [])
+    fake.today = {
+        "HumanEval/0@0.2#0": types_pb2.Judgement(verdict="TAMPERED", integrity="SPLIT", detail="\x1b[2J forged"),
+        "HumanEval/1@0.2#1": types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason="GONE", message="no cell")),
+    }
+    done = jobs("rejudge", "old", "--job-id", "new", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["job"], told["rejudged_as"], told["samples"], told["changed"]) == ("old", "new", 4, 2)
+    assert told["counts"] == [
+        {"before": "PASSED", "after": "TAMPERED", "samples": 1},
+        {"before": "FAILED", "after": None, "samples": 1},
+    ]
+    assert [(each["sample_id"], each["before"], each["after"]) for each in told["changes"]] == [
+        ("HumanEval/0@0.2#0", "PASSED", "TAMPERED"),
+        ("HumanEval/1@0.2#1", "FAILED", None),
+    ]
+    assert told["pass_at_k"]["before"]["0.2"]["1"]["value"] == 0.5
+    assert told["pass_at_k"]["after"]["0.2"]["1"]["value"] == 0.25
+    shown = jobs("rejudge", "old", "--job-id", "new")
+    assert "jobs/old judged again as jobs/new: 2 of 4 verdicts changed" in shown.stdout
+    assert r"HumanEval/0@0.2#0: PASSED -> TAMPERED (\x1b[2J forged)" in shown.stdout
+    assert "HumanEval/1@0.2#1: FAILED -> no verdict (GONE: no cell)" in shown.stdout
+    assert "50.0%" in shown.stdout
+    assert "25.0%" in shown.stdout
+    assert jobs("rejudge", "nope").returncode == 2
+
+
+def test_an_outage_is_told_once_and_the_job_goes_on(fake: Any, tmp_path: Path) -> None:
+    fake.watch_breaks = [2, 0, 0]
+    done = codesieve("run", "humaneval", "--server", fake.target, "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["samples"] == 2
+    assert done.stderr == ("codesieve: reconnecting: the server is draining\ncodesieve: the server answers again\n")
+
+
+def test_the_bar_stays_and_says_that_it_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=True, width=150)
+    monkeypatch.setattr("codesieve.client.cli.show.Console", lambda **_: terminal)
+    with show.JobBar() as bar:
+        bar.outage(Unavailable("no answer from the server [at] h:1"))
+        assert "reconnecting: no answer from the server [at] h:1…" in out.getvalue()
+        bar.outage(None)
+        bar.outage(Overloaded("too many jobs", retry_after=1.0))
+        assert "waiting: too many jobs…" in out.getvalue()
+
+
 def test_models_are_listed(fake: Any, tmp_path: Path) -> None:
     done = codesieve("models", "list", "--server", fake.target, "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["models"][0]["model"] == "m"
@@ -302,13 +419,14 @@ def test_ctrl_c_is_exit_130_and_says_how_to_come_back(fake: Any, tmp_path: Path)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert err == (
-        "codesieve: interrupted; job long-1 goes on. Come back to it with the same command and --job-id long-1\n"
+        "codesieve: interrupted; job long-1 goes on. Come back to it with: "
+        f"codesieve run humaneval --server {fake.target} --job-id long-1\n"
     )
 
 
 def test_every_command_has_help_with_an_example_and_exit_codes(tmp_path: Path) -> None:
     commands = [[], ["run"], ["evaluate"], ["doctor"], ["models", "list"]]
-    commands += [["jobs", each] for each in ("list", "show", "watch", "cancel")]
+    commands += [["jobs", each] for each in ("list", "show", "watch", "cancel", "delete", "rejudge")]
     for command in commands:
         told = CliRunner().invoke(app.cli, [*command, "--help"])
         assert told.exit_code == 0
@@ -317,7 +435,7 @@ def test_every_command_has_help_with_an_example_and_exit_codes(tmp_path: Path) -
 
 
 def test_a_defect_is_a_line_and_a_log_file(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("codesieve.client.cli.common.connect", lambda server: 1 / 0)
+    monkeypatch.setattr("codesieve.client.cli.connecting.connect", lambda server: 1 / 0)
     assert app.run(["jobs", "list"]) == 1
     told = capfd.readouterr().err
     assert "ZeroDivisionError" in told

@@ -37,7 +37,8 @@ from codesieve.client import (
     types,
 )
 from codesieve.client.cli import results, show
-from codesieve.client.cli.common import CliError, Problems, fields_named
+from codesieve.client.cli.common import Problems, fields_named
+from codesieve.client.cli.connecting import CliError
 from codesieve.client.retry import Backoff, for_people
 
 PROBLEM = {"task_id": "a/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(candidate): ..."}

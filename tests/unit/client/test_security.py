@@ -40,7 +40,7 @@ def test_this_machine_is_known_by_its_names(target: str, here: bool) -> None:
 
 
 def test_a_token_is_not_sent_where_others_read_it() -> None:
-    with pytest.raises(InvalidRequest, match=r"token: is not sent to 10\.0\.0\.5:7420 unencrypted.*use TLS"):
+    with pytest.raises(InvalidRequest, match=r"token: is not sent to 10\.0\.0\.5:7420 unencrypted.*set tls or ca"):
         Client("10.0.0.5:7420", security=Security(token="secret"))
     for allowed in (Security(token="secret", token_in_clear=True), Security(token="secret", tls=True)):
         Client("10.0.0.5:7420", security=allowed).close()

@@ -57,9 +57,9 @@ async def test_a_cell_holds_one_program_at_a_time_and_is_used_again() -> None:
     maker = Maker()
     pool = CellPool(maker, 2)
     await pool.start()
-    async with pool.cell() as first, pool.cell() as second:
+    async with pool.cell(urgent=False) as first, pool.cell(urgent=False) as second:
         assert [first.name, second.name] == ["cell 0", "cell 1"]
-        third = asyncio.create_task(pool.cell().__aenter__())
+        third = asyncio.create_task(pool.cell(urgent=False).__aenter__())
         await settle()
         assert not third.done()
     assert (await third).name == "cell 1"
@@ -74,7 +74,7 @@ async def test_who_waits_gets_the_next_free_cell_in_turn() -> None:
     order: list[int] = []
 
     async def use(number: int) -> None:
-        async with pool.cell():
+        async with pool.cell(urgent=False):
             order.append(number)
             await asyncio.sleep(0)
 
@@ -93,12 +93,12 @@ async def test_a_cancelled_wait_loses_no_cell() -> None:
     maker.broken = False
     async with asyncio.timeout(10):
         while len(maker.made) < 2:
-            waiting = asyncio.create_task(pool.cell().__aenter__())
+            waiting = asyncio.create_task(pool.cell(urgent=False).__aenter__())
             await settle()
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             await asyncio.sleep(0.05)
-    async with pool.cell() as cell:
+    async with pool.cell(urgent=False) as cell:
         assert cell.name == "cell 1"
     await pool.stop()
 
@@ -109,11 +109,11 @@ async def test_a_lost_cell_is_destroyed_and_replaced(busy: bool) -> None:
     pool = CellPool(maker, 1)
     await pool.start()
     if busy:
-        async with pool.cell():
+        async with pool.cell(urgent=False):
             maker.made[0].lost.set()
     else:
         maker.made[0].lost.set()
-    async with pool.cell() as cell:
+    async with pool.cell(urgent=False) as cell:
         assert cell.name == "cell 1"
     assert maker.made[0].destroyed
     await pool.stop()
@@ -126,7 +126,7 @@ async def test_destroying_a_cell_holds_up_nobody() -> None:
     await pool.start()
     maker.destroying.clear()
     maker.made[0].lost.set()
-    async with asyncio.timeout(5), pool.cell() as cell:
+    async with asyncio.timeout(5), pool.cell(urgent=False) as cell:
         assert cell.name == "cell 1"
     assert not maker.made[0].destroyed
     maker.destroying.set()
@@ -140,7 +140,7 @@ async def test_a_fresh_pool_never_uses_a_cell_twice_and_makes_ahead() -> None:
     await pool.start()
     used = []
     for _ in range(4):
-        async with pool.cell() as cell:
+        async with pool.cell(urgent=False) as cell:
             used.append(cell.name)
             await settle()
             # The next ones stand ready while this one holds its program.
@@ -161,7 +161,7 @@ async def test_a_fresh_pool_runs_no_more_programs_than_it_has_cells() -> None:
 
     async def use() -> None:
         nonlocal running, most
-        async with pool.cell():
+        async with pool.cell(urgent=False):
             running += 1
             most = max(most, running)
             await settle()
@@ -181,13 +181,13 @@ async def test_without_any_cell_those_who_wait_are_told_why() -> None:
     maker.made[0].lost.set()
     for _ in range(2):
         with pytest.raises(SandboxUnavailable, match="no more cells"):
-            async with pool.cell():
+            async with pool.cell(urgent=False):
                 pass
     maker.broken = False
     async with asyncio.timeout(10):
         while True:
             try:
-                async with pool.cell() as cell:
+                async with pool.cell(urgent=False) as cell:
                     assert cell.name == "cell 1"
                     break
             except SandboxUnavailable:

@@ -179,3 +179,43 @@ async def test_one_that_gives_up_waiting_to_be_alone_holds_up_nobody() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
         async with asyncio.timeout(1), order.together():
             pass
+
+
+async def test_one_cancelled_in_any_turn_while_it_ends_holds_up_nobody() -> None:
+    order = Alone()
+
+    async def go(alone: bool) -> None:
+        async with order.alone() if alone else order.together():
+            await asyncio.sleep(0)
+
+    for turns in range(8):
+        tasks = [asyncio.create_task(go(alone=number % 3 == 0)) for number in range(9)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(1):
+            await go(alone=True)
+            await go(alone=False)
+
+
+async def test_an_urgent_program_takes_the_next_free_cell() -> None:
+    judged: list[str] = []
+
+    class Slow(FakeCell):
+        async def run(self, mode: int, program: bytes, *arguments: object, **options: object) -> Seen:
+            judged.append(str(options["owner"]))
+            await asyncio.sleep(0.001)
+            return SEEN
+
+    worker = SandboxWorker(FakeBackend(Slow()), 1)  # type: ignore[arg-type]
+    await worker._pool.start()
+    await worker.submit([dataclasses.replace(PROGRAM, work_id=f"b{i}", owner=f"b{i}") for i in range(4)])
+    await asyncio.sleep(0)
+    await worker.submit([dataclasses.replace(PROGRAM, work_id="u", owner="u", urgent=True)])
+    finished = 0
+    while finished < 5:
+        finished += len(await worker.collect(5))
+    await worker.stop()
+    assert judged == ["b0", "u", "b1", "b2", "b3"]

@@ -11,7 +11,7 @@ import pytest
 
 from codesieve.server import cache as cache_module
 from codesieve.server.cache import OVERHEAD_BYTES, CachingJudge, content_address, digest_of_problem, size
-from codesieve.server.sharing import Share
+from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import (
     AssertionTests,
     Comparison,
@@ -199,3 +199,34 @@ async def test_what_is_kept_is_bounded_and_the_least_used_goes_first() -> None:
     await cache.run(program(b"larger than everything" * 100, "large"), SHARE)
     await cache.run(program(b"larger than everything" * 100, "large"), SHARE)
     assert judge.judged[-2:] == ["large", "large"]
+
+
+async def test_a_program_waits_for_no_equal_one_of_another_job() -> None:
+    batch, urgent = Share("caller", "job"), Share("caller", "stream", priority=Priority.INTERACTIVE)
+    turn = asyncio.Event()
+
+    class SlowForBatch(CountingJudge):
+        async def run(self, work: Program, share: Share) -> Judgement | WorkFailed:
+            if share == batch:
+                await turn.wait()
+            return await super().run(work, share)
+
+    judge = SlowForBatch()
+    cache = CachingJudge(judge, 10**6, lambda: None)
+    slow = [asyncio.create_task(cache.run(program(b"x", f"slow {i}"), batch)) for i in range(2)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        outcomes = [await cache.run(program(b"x", f"urgent {i}"), urgent) for i in range(2)]
+    assert [outcome.cached for outcome in outcomes if isinstance(outcome, Judgement)] == [False, True]
+    turn.set()
+    await asyncio.gather(*slow)
+    assert judge.judged == ["urgent 0", "slow 0"]
+
+
+async def test_a_verdict_that_two_jobs_came_to_is_kept_and_counted_once() -> None:
+    judge = CountingJudge()
+    cache = CachingJudge(judge, 2 * (OVERHEAD_BYTES + 1), lambda: None)
+    await asyncio.gather(*(cache.run(program(b"a", f"a{i}"), Share("caller", f"job {i}")) for i in range(2)))
+    for completion in (b"b", b"a", b"b"):
+        await cache.run(program(completion, completion.decode()), SHARE)
+    assert judge.judged == ["a0", "a1", "b"]

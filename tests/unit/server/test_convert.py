@@ -179,6 +179,11 @@ LARGE, NOT_UTF8 = b64(b"x" * (2**20 + 1)), b64(b"\xff")
         ({"problems": {"dataset": "humanevil"}}, "job.problems.dataset"),
         ({"problems": {"dataset": "humaneval", "limit": -1}}, "job.problems.limit"),
         ({"problems": {"inline": {"problems": [PROBLEM, PROBLEM]}}}, "job.problems.inline.problems[1].problem_id"),
+        (
+            {"problems": {"inline": {"problems": [PROBLEM | {"problemId": "a line\nof a log"}]}}},
+            "job.problems.inline.problems[0].problem_id",
+        ),
+        ({"k": [1] * 101}, "job.k"),
         (inline(entryPoint="a b"), "job.problems.inline.problems[0].entry_point"),
         (inline(prompt="/w=="), "job.problems.inline.problems[0].prompt"),
         (inline(entryPoint="class"), "job.problems.inline.problems[0].entry_point"),

@@ -106,3 +106,16 @@ def test_who_went_is_forgotten_once_the_others_have_caught_up() -> None:
         queue.pop()
         queue.pop()
     assert len(queue._left[Priority.BATCH]) <= 2
+
+
+def test_interactive_items_can_be_had_alone() -> None:
+    queue: FairQueue[str] = FairQueue()
+    queue.push("batch", Share("a", "job"))
+    assert not queue.interactive
+    with pytest.raises(IndexError):
+        queue.pop(interactive_only=True)
+    queue.push("urgent", Share("a", "stream", priority=Priority.INTERACTIVE))
+    assert queue.interactive
+    assert set(queue) == {"batch", "urgent"}
+    assert queue.pop(interactive_only=True) == "urgent"
+    assert [queue.pop(), len(queue)] == ["batch", 0]

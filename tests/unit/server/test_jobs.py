@@ -5,171 +5,44 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from tests.house import (
+    MINE,
+    NOW,
+    House,
+    a_house,
+    a_job,
+    for_model,
+    generate_right_for_even,
+    generated,
+    judge_by_text,
+    key,
+    recorded,
+)
 
 from codesieve.server.callers import Caller, Scope
-from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, Overloaded, PreconditionFailed
-from codesieve.server.jobs.manager import JobManager
+from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, PreconditionFailed
 from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.jobs.model import (
-    GenerationSpec,
-    Job,
     JobChanged,
-    JobContents,
-    JobEvent,
     JobKey,
-    JobSpec,
     JobState,
     Progress,
     SampleGenerated,
     SampleJudged,
     planned_requests,
-    request_digest,
     sample_id,
 )
-from codesieve.server.jobs.store import Admission, Happened, LeaseLost
-from codesieve.server.jobs.stream import EventStream
-from codesieve.server.metrics import Metrics
-from codesieve.server.models import ModelRegistry
-from codesieve.server.pools import Pool
 from codesieve.workers.types import (
-    FunctionTests,
     Generated,
     GenerationRequest,
     Integrity,
     Judgement,
-    Limits,
-    Problem,
     Program,
-    Sample,
     Verdict,
-    WorkerInfo,
     WorkFailed,
 )
-from codesieve.workers.worker import TaskWorker
-
-NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-PROBLEMS = tuple(
-    Problem(f"p/{i}", f"def f{i}():\n", f"f{i}", FunctionTests("def check(candidate): pass")) for i in range(3)
-)
-
-
-Asked = tuple[JobSpec, JobContents]
-MINE = Caller("mine", frozenset(Scope))
-
-
-def key(job_id: str) -> JobKey:
-    return JobKey(MINE.name, job_id)
-
-
-def a_job(job_id: str) -> tuple[Job, JobContents]:
-    spec, contents = recorded([b"x"])
-    return Job(key(job_id), spec, request_digest(spec, contents), JobState.PENDING, NOW, Progress(1)), contents
-
-
-def recorded(completions: list[bytes]) -> Asked:
-    samples = tuple(
-        Sample(sample_id("p/0", None, i), "p/0", None, i, completion) for i, completion in enumerate(completions)
-    )
-    return JobSpec(None, Limits(), (1,), "inline", 0), JobContents(PROBLEMS, samples)
-
-
-def generated(n: int = 2, temperatures: tuple[float, ...] = (0.2, 0.8)) -> Asked:
-    spec = GenerationSpec("replay", temperatures, n, 0.95, 64, ("\ndef",), seed=7)
-    return JobSpec(spec, Limits(), (1,), "inline", 0), JobContents(PROBLEMS, None)
-
-
-async def judge_by_text(program: Program) -> Judgement:
-    """PASSED for a completion that says "right", FAILED otherwise."""
-    verdict = Verdict.PASSED if b"right" in program.completion else Verdict.FAILED
-    return Judgement(program.work_id, verdict, Integrity.SHARED)
-
-
-async def generate_right_for_even(request: GenerationRequest) -> Generated:
-    return Generated(request.work_id, b"right" if request.index % 2 == 0 else b"wrong", 3, -0.5 * (request.index + 1))
-
-
-class FunctionWorker(TaskWorker[Any, Any]):
-    """A worker over an async function, in this process."""
-
-    async def start(self) -> WorkerInfo:
-        return WorkerInfo("local", capacity=4)
-
-    async def stop(self) -> None:
-        await self.stop_tasks()
-
-
-class House:
-    """A job manager over workers in this process."""
-
-    def __init__(
-        self, generate: Callable[..., Awaitable[Any]], judge: Callable[..., Awaitable[Any]], store: MemoryStore
-    ) -> None:
-        self.registry = CollectorRegistry()
-        self.store = store
-        self.models = ModelRegistry(lambda name, source: Pool("generation", lambda: FunctionWorker(generate), 1))
-        self.judge: Pool[Program, Judgement] = Pool("sandbox", lambda: FunctionWorker(judge), 1)
-        self.jobs = JobManager(
-            self.store,
-            "front-end",
-            self.models,
-            self.judge,
-            "local",
-            Metrics(self.registry),
-            now=lambda: datetime.datetime.now(datetime.UTC),
-        )
-
-    async def events(self, job_id: str, after_sequence: int = 0) -> list[JobEvent]:
-        return [event async for event in self.jobs.watch(key(job_id), after_sequence)]
-
-    async def create(self, job_id: str, asked: Asked) -> Job:
-        return await self.jobs.create(MINE, job_id, *asked)
-
-    async def runs(self, job_id: str) -> None:
-        """Waits until the job is running."""
-        async for event in self.jobs.watch(key(job_id), 0):
-            if isinstance(event.happening, JobChanged) and event.happening.job.state is JobState.RUNNING:
-                return
-
-    async def judged(self, job_id: str, count: int) -> None:
-        """Waits until so many of the job's samples are judged."""
-        async for event in self.jobs.watch(key(job_id), 0):
-            count -= isinstance(event.happening, SampleJudged)
-            if not count:
-                return
-
-    async def get(self, job_id: str) -> Job:
-        return await self.jobs.get(key(job_id))
-
-
-@asynccontextmanager
-async def a_house(
-    generate: Callable[..., Awaitable[Any]] = generate_right_for_even,
-    judge: Callable[..., Awaitable[Any]] = judge_by_text,
-    store: MemoryStore | None = None,
-) -> AsyncIterator[House]:
-    house = House(generate, judge, store or MemoryStore(max_jobs=3))
-    await house.judge.start()
-    await house.models.load("replay:x.jsonl")
-    house.jobs.start()
-    try:
-        yield house
-    finally:
-        await house.jobs.drain(0)
-        await house.models.stop()
-        await house.judge.stop()
-
-
-def for_model(house: House, asked: Asked) -> Asked:
-    spec, contents = asked
-    assert spec.generation is not None
-    model = house.models.list()[0].model_id
-    return dataclasses.replace(spec, generation=dataclasses.replace(spec.generation, model=model)), contents
 
 
 async def test_a_job_generates_judges_and_reports() -> None:
@@ -326,54 +199,6 @@ async def test_draining_lets_running_jobs_end_and_takes_no_more() -> None:
             await house.create("late", recorded([b"right"]))
 
 
-async def test_a_closed_stream_sends_followers_away() -> None:
-    store = MemoryStore(1)
-    stream = EventStream(store)
-    await store.create(*a_job("j"), Admission())
-    follower = stream.follow(key("j"), 0)
-    assert (await anext(follower)).sequence == 1
-    waiting = asyncio.ensure_future(anext(follower))
-    await asyncio.sleep(0.01)
-    stream.close()
-    with pytest.raises(Draining):
-        await waiting
-
-
-async def test_the_store_makes_room_by_forgetting_jobs_that_have_ended() -> None:
-    store = MemoryStore(2)
-    await store.create(*a_job("a"), Admission())
-    await store.create(*a_job("b"), Admission())
-    with pytest.raises(Overloaded) as refused:
-        await store.create(*a_job("c"), Admission())
-    assert refused.value.retry_after_seconds is not None
-    assert (await store.request_cancel(key("b"), NOW)).state is JobState.CANCELLED
-    await store.create(*a_job("c"), Admission())
-    assert [job.job_id for job in await store.list(MINE.name, 10, None)] == ["c", "a"]
-    assert [job.job_id for job in await store.list(MINE.name, 1, "c")] == ["a"]
-
-
-async def test_a_job_that_is_refused_makes_no_room() -> None:
-    store = MemoryStore(1)
-    await store.create(*a_job("a"), Admission())
-    await store.request_cancel(key("a"), NOW)
-    with pytest.raises(Overloaded, match="0 samples a day"):
-        await store.create(*a_job("b"), Admission(caller_samples_per_day=0))
-    assert (await store.get(key("a"))).state is JobState.CANCELLED
-
-
-async def test_who_held_a_job_that_was_cancelled_meanwhile_writes_nothing_more() -> None:
-    store = MemoryStore(1)
-    job, contents = a_job("a")
-    await store.create(job, contents, Admission())
-    soon = NOW + datetime.timedelta(seconds=1)
-    ((_, lease),) = await store.claim("front-end", NOW, soon, [], 1)
-    later = NOW + datetime.timedelta(seconds=2)
-    await store.request_cancel(job.key, later)
-    with pytest.raises(LeaseLost):
-        await store.append(lease, [Happened(later, JobChanged(job.moved(JobState.RUNNING, later)))], job.progress)
-    assert (await store.get(job.key)).state is JobState.CANCELLED
-
-
 def test_states_only_move_forward() -> None:
     job, _ = a_job("j")
     with pytest.raises(ValueError, match="can't go"):
@@ -394,6 +219,11 @@ def test_planned_requests_have_their_own_seeds_and_stand_by_problem() -> None:
     assert [request.seed for request in again] == [request.seed for request in plan]
 
 
+def running_jobs(house: House) -> float | None:
+    value: float | None = house.registry.get_sample_value("codesieve_jobs", {"state": "RUNNING"})
+    return value
+
+
 async def test_a_job_goes_on_where_the_front_end_before_left_it() -> None:
     judged: list[str] = []
     hold = asyncio.Event()
@@ -411,10 +241,12 @@ async def test_a_job_goes_on_where_the_front_end_before_left_it() -> None:
         await first.judged("j", 3)
     left = await store.get(key("j"))
     assert (left.state, left.progress.samples_judged) == (JobState.RUNNING, 3)
+    assert running_jobs(first) == 0
     hold.set()
     async with a_house(judge=judge, store=store) as second:
         events = await second.events("j")
         job = await second.get("j")
+    assert running_jobs(second) == 0
     assert sorted(judged) == [sample_id("p/0", None, i).rpartition("/")[2] for i in range(4)]  # none of them twice
     assert (job.state, job.progress.verdicts) == (JobState.SUCCEEDED, {"PASSED": 2, "FAILED": 2})
     assert [event.sequence for event in events] == list(range(1, 1 + 1 + 1 + 4 + 4 + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from codesieve.server import __main__ as server
         ('metrics-listen = "there"', "'there' is not an address; it must be HOST:PORT"),
         ('model = "/no/such/model"', "'/no/such/model' is neither a directory nor"),
         ('model = ["replay:"]', "names no file"),
+        ('store = "mysql://u:p@h/d"', "--store: mysql:// is no store"),
+        ("retention-days = -1", "-1.0 is not in the range"),
     ],
 )
 def test_a_wrong_configuration(tmp_path: Path, config: str, message: str) -> None:
@@ -46,6 +49,29 @@ def test_the_command_line_goes_before_the_configuration(tmp_path: Path) -> None:
     file.write_text('listen = "127.0.0.1:1"')
     done = CliRunner().invoke(server.main, ["--config", str(file), "--listen", "there"])
     assert "'there' is not an address" in done.output
+
+
+def test_the_store_may_be_said_in_the_environment() -> None:
+    done = CliRunner().invoke(server.main, [], env={"CODESIEVE_STORE": "oracle://u:hidden@h/d"})
+    assert done.exit_code == 2
+    assert "--store: oracle:// is no store" in done.output
+    assert "hidden" not in done.output
+
+
+def test_a_password_in_the_environment_is_not_inherited_by_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setenv("CODESIEVE_STORE", str(tmp_path / "jobs.db"))
+    monkeypatch.setattr(server, "stop_ray", lambda: None)
+
+    def start_ray(address: str | None) -> None:
+        seen.append(os.environ.get("CODESIEVE_STORE"))
+        raise ValueError("that is all for this test")
+
+    monkeypatch.setattr(server, "start_ray", start_ray)
+    assert "that is all" in CliRunner().invoke(server.main, []).output
+    assert seen == [None]
 
 
 def test_help_has_an_example_and_the_exit_codes() -> None:

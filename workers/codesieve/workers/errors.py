@@ -88,3 +88,7 @@ class EngineRequestRefused(EngineError):
     """The engine refuses this one request."""
 
     reason = "ENGINE_REQUEST_REFUSED"
+
+
+OUTAGES = frozenset(kind.reason for kind in (WorkerLost, SandboxUnavailable, EngineUnavailable, EngineLost))
+"""The reasons of failures that no piece of work has caused: nothing could have been done there then."""

@@ -246,6 +246,8 @@ class Program:
     limits: Limits
     owner: str = ""
     """Whose tests these are, such as a job's id. A process that runs tests never serves two owners."""
+    urgent: bool = False
+    """Whether it passes in front of those that aren't and wait for a cell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

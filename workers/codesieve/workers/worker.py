@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from codesieve.workers.errors import EngineRequestRefused, TestsBroken, WorkerError
+from codesieve.workers.faults import outline
 from codesieve.workers.types import WorkerInfo, WorkFailed
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class TaskWorker(Generic[WorkT, ResultT]):
     async def cancel(self, work_ids: Sequence[str]) -> None:
         for work_id in work_ids:
             task = self._tasks.get(work_id)
-            if task is not None:
+            if task is not None and not task.cancelling():  # twice would break off its tidying up
                 task.cancel()
 
     async def collect(self, max_wait_seconds: float) -> Sequence[ResultT | WorkFailed]:
@@ -89,8 +90,7 @@ class TaskWorker(Generic[WorkT, ResultT]):
     async def stop_tasks(self) -> None:
         """Cancels what still runs and waits until it has ended."""
         tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
+        await self.cancel(list(self._tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _outcome(self, piece: WorkT) -> ResultT | WorkFailed:
@@ -100,8 +100,8 @@ class TaskWorker(Generic[WorkT, ResultT]):
             return WorkFailed(piece.work_id, error.reason, error.message, retryable=False)
         except WorkerError as error:
             return WorkFailed(piece.work_id, error.reason, error.message)
-        except Exception as error:  # a defect of ours: it must not hang the sample, and must be seen
-            log.exception("a piece of work failed unexpectedly")
+        except Exception as error:  # noqa: BLE001 - a defect of ours: it must not hang the sample, and must be seen
+            log.error("a piece of work failed unexpectedly: %s", outline(error))
             return WorkFailed(piece.work_id, "INTERNAL", f"{type(error).__name__}: {error}")
 
     def _finished(self, work_id: str, task: asyncio.Task[ResultT | WorkFailed]) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import click
 
 from codesieve.client import errors
-from codesieve.client.cli import evaluate, jobs, operate, run_command
-from codesieve.client.cli.common import CliError
+from codesieve.client.cli import evaluate, jobs, operate, run_command, token
+from codesieve.client.cli.connecting import CliError
 from codesieve.client.cli.show import printable
 
 EPILOG = """\b
@@ -34,6 +34,7 @@ for command in (
     operate.models,
     operate.serve,
     operate.doctor,
+    token.token,
 ):
     cli.add_command(command)
 
@@ -45,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
             # What a terminal's encoding lacks is written as an escape, not as a traceback.
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(list(arguments), prog_name="codesieve", standalone_mode=False)
+        # `obj` is for who has to say the command again.
+        code = cli.main(list(arguments), prog_name="codesieve", standalone_mode=False, obj=tuple(arguments))
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -78,6 +80,7 @@ def exit_code(error: errors.CodesieveError) -> int:
         errors.NotFound,
         errors.AlreadyExists,
         errors.PreconditionFailed,
+        errors.Unauthenticated,
         errors.NotAllowed,
     )
     return 2 if isinstance(error, mendable) or error.reason == "NO_ANSWER" else 1

@@ -1,4 +1,4 @@
-"""What the commands share: options, connecting, naming the field at fault, running one job to its end."""
+"""What the commands share: options, naming the field at fault, running one job to its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import os
 import re
+import shlex
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,48 +16,21 @@ from typing import Any, TypeVar
 import click
 
 from codesieve.client import files, requests, types
-from codesieve.client.channel import DEFAULT_TARGET
-from codesieve.client.cli import show
-from codesieve.client.cli.embedded import EmbeddedServer, ServerStopped
-from codesieve.client.errors import InvalidRequest, JobFailed, ServerError, Unavailable
+from codesieve.client.cli import connecting, show
+from codesieve.client.cli.connecting import CliError
+from codesieve.client.errors import AlreadyExists, InvalidRequest, JobFailed
 from codesieve.client.problems import Problem
-from codesieve.client.retry import Retry
-from codesieve.client.sync_client import Client
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
-CONNECT_SECONDS = 10.0
-EMBEDDED_RETRY = Retry(give_up_after_seconds=5.0)
 KNOWN_DATASETS = ("humaneval",)
 MAX_LINES = 5
-
-
-class CliError(Exception):
-    """One line for the user, and the exit code."""
-
-    def __init__(self, message: str, code: int = 2) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
 
 
 def json_option(command: FunctionT) -> FunctionT:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to stderr.")(
         command
     )
-
-
-def server_option(command: FunctionT) -> FunctionT:
-    """For the commands that always talk to a server that is there."""
-    return click.option(
-        "--server",
-        default=DEFAULT_TARGET,
-        envvar="CODESIEVE_SERVER",
-        show_default=True,
-        show_envvar=True,
-        metavar="HOST:PORT",
-        help="The server to ask.",
-    )(command)
 
 
 def embedding_options(command: FunctionT) -> FunctionT:
@@ -72,15 +47,23 @@ def embedding_options(command: FunctionT) -> FunctionT:
             type=click.Choice(["auto", "docker", "namespaces"]),
             help="Where the embedded server runs programs.  [default: auto]",
         ),
+        connecting.server_or_embedded_option,
         click.option(
-            "--server",
-            envvar="CODESIEVE_SERVER",
-            show_envvar=True,
-            metavar="HOST:PORT",
-            help="The server to use. Without it one is started for this command alone, and stopped afterwards.",
+            "--timeout",
+            "timeout_seconds",
+            type=click.FloatRange(0, min_open=True),
+            metavar="SECONDS",
+            help="The job fails if it takes longer; what was finished then stays.  [default: no limit]",
         ),
         click.option(
-            "--job-id", help="The job's id: letters, digits, hyphens. Naming one again comes back to that job."
+            "--priority",
+            type=click.Choice([each.value.lower() for each in types.Priority], case_sensitive=False),
+            callback=_priority,
+            help="interactive passes in front of batch.  [default: batch]",
+        ),
+        click.option(
+            "--job-id",
+            help="The job's id: letters, digits, hyphens. Naming one again, with the same --out, comes back to that job.",
         ),
         click.option(
             "--out",
@@ -93,6 +76,10 @@ def embedding_options(command: FunctionT) -> FunctionT:
     return command
 
 
+def _priority(context: click.Context, parameter: click.Parameter, value: str | None) -> types.Priority | None:
+    return None if value is None else types.Priority(value.upper())
+
+
 def _ks(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
     if value is None:
         return ()
@@ -100,48 +87,6 @@ def _ks(context: click.Context, parameter: click.Parameter, value: str | None) -
         return tuple(int(each) for each in value.split(","))
     except ValueError:
         raise click.BadParameter(f"must be whole numbers with commas between them, not {value!r}") from None
-
-
-@contextlib.contextmanager
-def connect(server: str) -> Iterator[Client]:
-    """A client of a server that answers."""
-    with Client(server) as client:
-        client.wait_until_ready(CONNECT_SECONDS)
-        yield client
-
-
-@contextlib.contextmanager
-def connect_or_embed(
-    server: str | None, sandbox: str | None, isolation: str | None, image: str | None, model: str | None = None
-) -> Iterator[Client]:
-    """A client of the server that is named, or of one that lives as long as this context."""
-    if server is not None:
-        with connect(server) as client:
-            yield client
-        return
-    options: list[str] = []
-    given = {"--sandbox": sandbox, "--isolation": isolation, "--image": image, "--model": model}
-    for name, value in given.items():
-        if value is not None:
-            options += [name, value]
-    with EmbeddedServer(options) as embedded:
-        with show.waiting(f"starting a server; its log is {embedded.log}"):
-            address = embedded.wait_until_serving()
-        with Client(address, retry=EMBEDDED_RETRY) as client:
-            try:
-                yield client
-            except Unavailable as error:
-                raise ServerStopped(embedded.died() or f"{error.message}; {embedded.see}") from error
-            except (JobFailed, ServerError) as error:
-                embedded.keep_log = True
-                raise CliError(f"{error.message}; {embedded.see}", 1) from error
-
-
-def check_embedding(server: str | None, sandbox: str | None, isolation: str | None, image: str | None) -> None:
-    """Refuses the options that only an embedded server takes."""
-    for name, value in (("--sandbox", sandbox), ("--isolation", isolation), ("--image", image)):
-        if server is not None and value is not None:
-            raise click.UsageError(f"{name} is for the embedded server; {server} has chosen its own")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +98,7 @@ class Problems:
     file: files.JsonLines[Problem] | None
 
     @classmethod
-    def read(cls, given: str, server: str | None) -> Problems:
+    def read(cls, given: str, server: connecting.Server | None) -> Problems:
         """A data set's name or a file. Only a server that is there may carry other data sets than those known."""
         if given in KNOWN_DATASETS or (
             server is not None and re.fullmatch(r"[\w-]+", given) and not os.path.exists(given)
@@ -181,6 +126,7 @@ OPTIONS = {
     "job.problems.limit": "--limit",
     "job.problems": "PROBLEMS",
     "job.k": "-k",
+    "job.timeout": "--timeout",
 }
 COLUMNS = {
     "problem_id": "task_id",
@@ -256,25 +202,62 @@ def check_writable(directory: Path) -> None:
         raise CliError(f"{directory}: can't be written to")
 
 
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A job, as the options ask for it."""
+
+    job_id: str
+    ks: Sequence[int]
+    directory: Path
+    """Where its results go."""
+    limit: int = 0
+    priority: types.Priority | None = None
+    timeout_seconds: float | None = None
+
+    @property
+    def store(self) -> Path:
+        """Where an embedded server keeps it. Its own, so that another job's results may go to the same place."""
+        return self.directory / f"{self.job_id}.db"
+
+
 def run_job(
-    client: Client,
+    connection: connecting.Connection,
+    bar: show.JobBar,
     problems: Problems,
     samples: requests.Generation | Sequence[types.RecordedSample],
-    job_id: str,
-    *,
-    ks: Sequence[int],
-    limit: int,
-    stays: bool,
+    wanted: Wanted,
 ) -> tuple[types.RunResult, JobFailed | None]:
-    """Runs a job to its end, with a progress bar. `stays` says that the server outlives this command."""
+    """Runs a job to its end, with a progress bar."""
+    client = connection.client
     try:
-        job = client.jobs.create(problems.source, samples, k=ks, limit=limit, job_id=job_id)
-        with show.JobBar() as bar:
+        with bar:
+            job = client.jobs.create(
+                problems.source,
+                samples,
+                k=wanted.ks,
+                limit=wanted.limit,
+                job_id=wanted.job_id,
+                priority=wanted.priority,
+                timeout_seconds=wanted.timeout_seconds,
+            )
+            connection.begun = True
             return client.result(job, bar.see), None
     except JobFailed as failed:
         return failed.result, failed
+    except AlreadyExists as error:
+        if connection.embedded is None:
+            raise
+        raise CliError(f"{error.message}; choose another --job-id, or remove {wanted.store}") from error
     except KeyboardInterrupt:
-        if stays:
-            what = f"interrupted; job {job_id} goes on. Come back to it with the same command and --job-id {job_id}"
-            raise CliError(what, 130) from None
-        raise
+        if not connection.begun:
+            raise
+        goes_on = "goes on" if connection.embedded is None else f"is kept in {wanted.store}"
+        what = f"interrupted; job {wanted.job_id} {goes_on}. Come back to it with: {same_command(wanted.job_id)}"
+        raise CliError(what, 130) from None
+
+
+def same_command(job_id: str) -> str:
+    """The command line that was given, with the job's id."""
+    given = click.get_current_context().find_root().obj or sys.argv[1:]
+    named = any(each == "--job-id" or each.startswith("--job-id=") for each in given)
+    return shlex.join(["codesieve", *given, *([] if named else ["--job-id", job_id])])

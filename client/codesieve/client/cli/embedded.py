@@ -1,7 +1,8 @@
 """A server for one command: a child process that is told to announce itself, and is stopped with the command.
 
 It runs in a session of its own, so that Ctrl-C reaches this process alone, which then stops it in order. Should this
-process be killed, the child notices that its parent is gone and stops by itself.
+process be killed, the child notices that its parent is gone and stops by itself. Should the child be killed, it is started
+again at the same address and goes on with what its store holds, for as often as `RESTARTS`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,8 +26,13 @@ START_SECONDS = 1800.0
 """A large model takes minutes to load."""
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
-NEEDS = ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click")
-"""What the server imports at once and the light client doesn't have."""
+RESTARTS = 2
+FREE_SECONDS = 30.0
+NEEDS = (
+    *("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click"),
+    *("sqlalchemy", "alembic", "aiosqlite", "msgspec"),
+)
+"""What the server imports as it starts and the light client doesn't have."""
 
 
 class ServerStopped(ServerError):
@@ -49,11 +56,58 @@ def _is_there(module: str) -> bool:
         return False
 
 
+class JobFile:
+    """The file in which an embedded server keeps its job. It stays until the command has succeeded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._is_new = not path.exists()
+        self._made = [each for each in (path.parent, *path.parent.parents) if not each.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def wait_until_free(self) -> None:
+        """Waits for the server of an earlier command, which stops by itself once that command was killed.
+
+        Raises `PreconditionFailed` where it doesn't: that command is still at it.
+        """
+        import fcntl  # where there is no such module there is no server either
+
+        deadline = time.monotonic() + FREE_SECONDS
+        with contextlib.suppress(FileNotFoundError), self._beside(".lock").open("rb") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise PreconditionFailed(f"another command works on the job in {self.path}") from None
+                    time.sleep(POLL_SECONDS)
+                else:
+                    return
+
+    def remove(self) -> None:
+        """The job is done, and its results are elsewhere."""
+        for ending in ("", "-wal", "-shm", "-journal", ".lock"):
+            self._beside(ending).unlink(missing_ok=True)
+
+    def _beside(self, ending: str) -> Path:
+        return self.path.with_name(self.path.name + ending)
+
+    def undo(self) -> None:
+        """No job was made: nothing is left that was not there before."""
+        if self._is_new:
+            self.remove()
+            with contextlib.suppress(OSError):  # something else is in there by now
+                for directory in self._made:
+                    directory.rmdir()
+
+
 class EmbeddedServer:
     """The child process. `log` is its log file, which is kept only where something goes wrong."""
 
     def __init__(self, options: list[str]) -> None:
         self._options = options
+        self._address = "127.0.0.1:0"
+        self._restarts = 0
         self.keep_log = False
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,14 +120,37 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         check_installed()
         self._directory = Path(tempfile.mkdtemp(prefix="codesieve-"))
-        command = [sys.executable, "-m", "codesieve.server", "--listen", "127.0.0.1:0", "--exit-with-parent"]
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "codesieve.server", "--listen", self._address, "--exit-with-parent"]
         # Its jobs are this command's, which has ended when the server is told to stop.
         command += ["--drain-seconds", "0", "--announce", str(self._announcement), *self._options]
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        return self
+
+    def revive(self, tell: Callable[[str], None]) -> bool:
+        """Starts it again where it has stopped by itself, and tells so; False where it runs.
+
+        Raises `ServerStopped` where it was started often enough, or can't be.
+        """
+        ended = self.died()
+        if ended is None:
+            return False
+        if self._restarts == RESTARTS:
+            raise ServerStopped(f"{ended}. It was started again {RESTARTS} times")
+        self._restarts += 1
+        tell(f"{ended}; starting it again")
+        self._announcement.unlink(missing_ok=True)
+        self._start()
+        try:
+            self.wait_until_serving()
+        except PreconditionFailed as error:
+            raise ServerStopped(f"{ended}; {error.message}") from error
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -89,7 +166,8 @@ class EmbeddedServer:
             ended = self._running().poll() is not None  # asked first: it may announce an error and end at once
             told = self._read_announcement()
             if told is not None and "listen" in told:
-                return str(told["listen"])
+                self._address = str(told["listen"])
+                return self._address
             if told is not None:
                 message = f"the server can't start: {told.get('error')}"
                 raise PreconditionFailed(message) if told.get("exit") == 2 else ServerStopped(f"{message}; {self.see}")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from codesieve.client import files, requests
-from codesieve.client.cli import common, results, show
+from codesieve.client import files, requests, types
+from codesieve.client.cli import common, connecting, results, show
 
 EPILOG = f"""{common.PROBLEM_FORMS}
 
@@ -39,7 +39,9 @@ def evaluate(
     ks: tuple[int, ...],
     out: Path | None,
     job_id: str | None,
-    server: str | None,
+    priority: types.Priority | None,
+    timeout_seconds: float | None,
+    server: connecting.Server | None,
     sandbox: str | None,
     isolation: str | None,
     image: str | None,
@@ -49,21 +51,22 @@ def evaluate(
 
     Each line holds task_id and completion, and may hold temperature, token_count and cumulative_logprob.
     """
-    common.check_embedding(server, sandbox, isolation, image)
+    embedding = connecting.Embedding(sandbox, isolation, image)
+    embedding.check(server)
     samples = files.read_samples(samples_path)
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("evaluate")
     with common.fields_named(problems, samples):
-        requests.create_job(problems.source, samples.values, k=ks, job_id=job_id)
+        requests.create_job(problems.source, samples.values, k=ks, job_id=job_id, timeout_seconds=timeout_seconds)
     directory = common.check_out(out, job_id)
     common.check_writable(Path(samples_path).absolute().parent)
+    wanted = common.Wanted(job_id, ks, directory, priority=priority, timeout_seconds=timeout_seconds)
+    bar = show.JobBar()
     with (
-        common.connect_or_embed(server, sandbox, isolation, image) as client,
+        connecting.connect_or_embed(server, embedding, wanted.store, bar.outage) as connection,
         common.fields_named(problems, samples),
     ):
-        result, failed = common.run_job(
-            client, problems, samples.values, job_id, ks=ks, limit=0, stays=server is not None
-        )
+        result, failed = common.run_job(connection, bar, problems, samples.values, wanted)
         others = {}
         if failed is None:
             others["human_eval"] = str(Path(f"{samples_path}_results.jsonl").absolute())

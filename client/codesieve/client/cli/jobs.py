@@ -7,7 +7,7 @@ import json
 import click
 
 from codesieve.client import types
-from codesieve.client.cli import common, results, show
+from codesieve.client.cli import common, connecting, rejudge, results, show
 
 CODES = """\b
 Exit codes: 0 done, 2 bad usage, no such job, or no server."""
@@ -15,17 +15,17 @@ Exit codes: 0 done, 2 bad usage, no such job, or no server."""
 
 @click.group(epilog="Example: codesieve jobs list --server 10.0.0.5:7420")
 def jobs() -> None:
-    """See and stop the jobs of a server."""
+    """See, stop, remove and judge again the jobs of a server."""
 
 
 @jobs.command("list", epilog=f"{CODES}\nExample: codesieve jobs list --limit 10")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
-@common.server_option
+@connecting.server_option
 @common.json_option
-def list_(limit: int, server: str, as_json: bool) -> None:
+def list_(limit: int, server: connecting.Server, as_json: bool) -> None:
     """List jobs, the newest first."""
     found: list[types.Job] = []
-    with common.connect(server) as client:
+    with connecting.connect(server) as client:
         token = ""
         while len(found) < limit:
             page = client.jobs.list(min(limit - len(found), 1000), token)
@@ -41,11 +41,11 @@ def list_(limit: int, server: str, as_json: bool) -> None:
 
 @jobs.command("show", epilog=f"{CODES}\nExample: codesieve jobs show run-1a2b3c")
 @click.argument("job")
-@common.server_option
+@connecting.server_option
 @common.json_option
-def show_(job: str, server: str, as_json: bool) -> None:
+def show_(job: str, server: connecting.Server, as_json: bool) -> None:
     """Show JOB, with its report once it has ended."""
-    with common.connect(server) as client:
+    with connecting.connect(server) as client:
         _show(client.jobs.get(job), as_json)
 
 
@@ -56,11 +56,11 @@ Example: codesieve jobs watch run-1a2b3c"""
 )
 @click.argument("job")
 @click.option("--after", type=click.IntRange(0), default=0, help="Only the events after this sequence number.")
-@common.server_option
+@connecting.server_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, one for each event.")
-def watch(job: str, after: int, server: str, as_json: bool) -> int:
-    """Follow JOB until it has ended."""
-    with common.connect(server) as client:
+def watch(job: str, after: int, server: connecting.Server, as_json: bool) -> int:
+    """Follow JOB until it has ended, over outages of the server too."""
+    with connecting.connect(server, connecting.PATIENT) as client:
         for event in client.watch(job, after):
             if as_json:
                 click.echo(json.dumps(results.event(event)))
@@ -72,12 +72,30 @@ def watch(job: str, after: int, server: str, as_json: bool) -> int:
 
 @jobs.command(epilog=f"{CODES}\nExample: codesieve jobs cancel run-1a2b3c")
 @click.argument("job")
-@common.server_option
+@connecting.server_option
 @common.json_option
-def cancel(job: str, server: str, as_json: bool) -> None:
+def cancel(job: str, server: connecting.Server, as_json: bool) -> None:
     """Stop JOB. What was finished stays; a job that has ended stays as it is."""
-    with common.connect(server) as client:
+    with connecting.connect(server) as client:
         _show(client.jobs.cancel(job), as_json)
+
+
+@jobs.command(epilog=f"{CODES}\nExample: codesieve jobs delete run-1a2b3c run-4d5e6f")
+@click.argument("names", metavar="JOB...", nargs=-1, required=True)
+@connecting.server_option
+@common.json_option
+def delete(names: tuple[str, ...], server: connecting.Server, as_json: bool) -> None:
+    """Remove each JOB, which must have ended, with its samples and verdicts."""
+    with connecting.connect(server) as client:
+        for name in names:
+            client.jobs.delete(name)
+            if not as_json:
+                click.echo(f"deleted {name}")
+    if as_json:
+        click.echo(json.dumps({"deleted": list(names)}))
+
+
+jobs.add_command(rejudge.rejudge)
 
 
 def _show(job: types.Job, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from codesieve.client.cli import common, embedded, results, show
+from codesieve.client.cli import common, connecting, embedded, results, show
 
 DOCTOR = "codesieve.workers.doctor"
 SANDBOXES = ("docker", "namespaces")
@@ -45,7 +45,7 @@ def doctor(as_json: bool) -> int:
     except ModuleNotFoundError:
         there = False
     if not there:
-        raise common.CliError(
+        raise connecting.CliError(
             "there are no workers to examine here; install them with: pip install 'codesieve[sandbox]'"
         )
     with show.waiting("looking at this machine"):
@@ -54,7 +54,7 @@ def doctor(as_json: bool) -> int:
         checks: list[dict[str, Any]] = json.loads(ran.stdout)
     except ValueError:
         last = (ran.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"])[-1]
-        raise common.CliError(f"the examination broke off (exit status {ran.returncode}): {last}", 1) from None
+        raise connecting.CliError(f"the examination broke off (exit status {ran.returncode}): {last}", 1) from None
     # One sandbox is enough; a GPU or a prepared model is not for everybody.
     usable = any(each["ok"] for each in checks if each["name"] in SANDBOXES)
     if as_json:
@@ -80,11 +80,11 @@ def models() -> None:
 Exit codes: 0 done, 2 bad usage or no server.
 Example: codesieve models list --json""",
 )
-@common.server_option
+@connecting.server_option
 @common.json_option
-def list_(server: str, as_json: bool) -> None:
+def list_(server: connecting.Server, as_json: bool) -> None:
     """List the models that a server samples from."""
-    with common.connect(server) as client:
+    with connecting.connect(server) as client:
         found = client.models.list()
     if as_json:
         click.echo(json.dumps({"models": [results.model(each) for each in found]}))

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from codesieve.client import requests, types
-from codesieve.client.cli import common, results, show
+from codesieve.client.cli import common, connecting, results, show
 from codesieve.client.sync_client import Client
 
 EPILOG = f"""{common.PROBLEM_FORMS}
@@ -77,7 +77,9 @@ def run(
     ks: tuple[int, ...],
     out: Path | None,
     job_id: str | None,
-    server: str | None,
+    priority: types.Priority | None,
+    timeout_seconds: float | None,
+    server: connecting.Server | None,
     sandbox: str | None,
     isolation: str | None,
     image: str | None,
@@ -87,7 +89,6 @@ def run(
 
     PROBLEMS is a data set ("humaneval") or a JSON Lines file of problems, see below.
     """
-    common.check_embedding(server, sandbox, isolation, image)
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("run")
     generation = requests.Generation(
@@ -102,23 +103,22 @@ def run(
         prompt_form=prompt_form,
     )
     with common.fields_named(problems):
-        requests.create_job(problems.source, generation, k=ks, limit=limit, job_id=job_id)
+        requests.create_job(
+            problems.source, generation, k=ks, limit=limit, job_id=job_id, timeout_seconds=timeout_seconds
+        )
     source = _local_source(model, server)
+    embedding = connecting.Embedding(sandbox, isolation, image, source)
+    embedding.check(server)
     directory = common.check_out(out, job_id)
+    wanted = common.Wanted(job_id, ks, directory, limit, priority, timeout_seconds)
+    bar = show.JobBar()
     with (
-        common.connect_or_embed(server, sandbox, isolation, image, source) as client,
+        connecting.connect_or_embed(server, embedding, wanted.store, bar.outage) as connection,
         common.fields_named(problems),
     ):
-        chosen = _load(client, source) if server is not None else ""
-        result, failed = common.run_job(
-            client,
-            problems,
-            dataclasses.replace(generation, model=chosen),
-            job_id,
-            ks=ks,
-            limit=limit,
-            stays=server is not None,
-        )
+        if server is not None:
+            generation = dataclasses.replace(generation, model=_load(connection.client, source))
+        result, failed = common.run_job(connection, bar, problems, generation, wanted)
         told = results.write(result, directory, {})
         if as_json:
             click.echo(json.dumps(told))
@@ -133,7 +133,7 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([nt\\])", lambda found: {"n": "\n", "t": "\t", "\\": "\\"}[found[1]], text)
 
 
-def _local_source(model: str | None, server: str | None) -> str | None:
+def _local_source(model: str | None, server: connecting.Server | None) -> str | None:
     """The model as it is to be passed on: what lies on this machine by its absolute path.
 
     An embedded server's files are this machine's, so what isn't there is refused at once.
@@ -150,7 +150,7 @@ def _local_source(model: str | None, server: str | None) -> str | None:
     if there:
         return kind + os.path.abspath(path)
     if is_path and server is None:
-        raise common.CliError(f"--model: there is no {'file' if kind else 'directory'} {path}")
+        raise connecting.CliError(f"--model: there is no {'file' if kind else 'directory'} {path}")
     return model
 
 

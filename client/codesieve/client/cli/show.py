@@ -14,12 +14,14 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from codesieve.client import types
+from codesieve.client.errors import CodesieveError, Overloaded
 
 # C0 but for newline and tab, DEL, C1, what changes the direction or the lines of text unseen, and lone surrogates.
 _HOSTILE = re.compile(
@@ -29,6 +31,7 @@ MAX_SHOWN_LINES = 40
 MAX_SHOWN_VALUE = 300
 WIDE = 200
 MAX_REASONS = 5
+MAX_NOTE = 60
 
 
 def printable(text: str) -> str:
@@ -58,8 +61,30 @@ def waiting(what: str) -> AbstractContextManager[object]:
     return console.status(safe(what)) if console.is_terminal else nullcontext()
 
 
+class Outages:
+    """Tells on stderr that a server is gone, once for each time, and that it is back."""
+
+    def __init__(self) -> None:
+        self._out = False
+
+    def __call__(self, error: CodesieveError | None) -> None:
+        """Takes what went wrong, or None where the server answers again."""
+        if (error is None) is self._out:
+            self._out = error is not None
+            _say("the server answers again" if error is None else outage(error))
+
+
+def outage(error: CodesieveError) -> str:
+    """What is done about an error that may pass."""
+    return f"{'waiting' if isinstance(error, Overloaded) else 'reconnecting'}: {error.message}"
+
+
+def _say(line: str) -> None:
+    Console(stderr=True, highlight=False).print(safe(f"codesieve: {line}"), soft_wrap=True)
+
+
 class JobBar:
-    """A job's progress on a terminal's stderr, and nothing elsewhere."""
+    """A job's progress on a terminal's stderr; elsewhere only that its server is gone, and back."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -76,6 +101,7 @@ class JobBar:
         self._task = self._bar.add_task("job", total=None, note="")
         self._generated = 0
         self._verdicts: Counter[str] = Counter()
+        self._outages = Outages()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -96,8 +122,25 @@ class JobBar:
                 self._generated += 1
             case types.SampleJudged(judgement=judgement):
                 self._verdicts["unjudged" if judgement.verdict is None else judgement.verdict.value] += 1
-                note = ", ".join(f"{number} {name}" for name, number in self._verdicts.most_common(3))
-                self._bar.update(self._task, advance=1, note=f"{self._generated} made; {note}")
+                self._bar.update(self._task, advance=1)
+                self._note()
+
+    def outage(self, error: CodesieveError | None) -> None:
+        """Takes what went wrong, or None where the server answers again."""
+        if self._bar.live.is_started:
+            self._note(error)
+        else:
+            self._outages(error)
+
+    def _note(self, error: CodesieveError | None = None) -> None:
+        if error is not None:
+            note = f"{outage(error)[:MAX_NOTE]}…"
+        elif self._verdicts:
+            note = ", ".join(f"{number} {name}" for name, number in self._verdicts.most_common(3))
+            note = f"{self._generated} made; {note}"
+        else:
+            note = ""
+        self._bar.update(self._task, note=escape(printable(note)), refresh=error is not None)
 
 
 def result(result: types.RunResult, written: Sequence[str]) -> None:
@@ -220,6 +263,9 @@ def job(value: types.Job) -> None:
         ("job", value.name),
         ("state", value.state.value),
         ("model", value.model),
+        ("judges again", value.rejudge_of),
+        ("priority", value.priority.value if value.priority else ""),
+        ("time limit", f"{value.timeout_seconds:g} s" if value.timeout_seconds is not None else ""),
         ("created", _time(value.create_time)),
         ("started", _time(value.start_time)),
         ("ended", _time(value.end_time)),
@@ -238,10 +284,17 @@ def jobs(values: Sequence[types.Job]) -> None:
     table = Table()
     # An id that was cut short could not be asked for.
     table.add_column("job", min_width=max((len(each.job_id) for each in values), default=0), overflow="fold")
-    for name in ("state", "created", "model", "progress"):
+    for name in ("state", "priority", "created", "model", "progress"):
         table.add_column(name)
     for value in values:
-        cells = (value.job_id, value.state.value, _time(value.create_time), value.model, _progress(value.progress))
+        cells = (
+            value.job_id,
+            value.state.value,
+            value.priority.value if value.priority else "",
+            _time(value.create_time),
+            f"judges {value.rejudge_of} again" if value.rejudge_of else value.model,
+            _progress(value.progress),
+        )
         table.add_row(*(safe(each) for each in cells))
     stdout().print(table)
 

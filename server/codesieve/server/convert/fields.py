@@ -8,6 +8,7 @@ from codesieve.server.errors import InvalidRequest, Violation
 
 MAX_VIOLATIONS = 100
 MAX_TEXT_BYTES = 2**20
+MAX_IDENTIFIER = 256
 
 
 class Violations:
@@ -45,6 +46,6 @@ def text(value: bytes, path: str, found: Violations) -> str:
 
 def identifier(value: str, path: str, found: Violations) -> str:
     """A Python identifier that is no keyword."""
-    if not value.isidentifier() or keyword.iskeyword(value):
-        found.add(path, f"must be a Python identifier, not {value[:80]!r}")
+    if len(value) > MAX_IDENTIFIER or not value.isidentifier() or keyword.iskeyword(value):
+        found.add(path, f"must be a Python identifier of at most {MAX_IDENTIFIER} characters, not {value[:80]!r}")
     return value

@@ -93,8 +93,8 @@ class ProblemReader:
 
 def _problem(message: types_pb2.Problem, path: str, seen: set[str], found: Violations) -> Problem:
     name = message.problem_id
-    if not 1 <= len(name) <= 256:
-        found.add(f"{path}.problem_id", "must be 1 to 256 characters")
+    if not 1 <= len(name) <= 256 or not name.isprintable():  # it stands in logs, in one line
+        found.add(f"{path}.problem_id", "must be 1 to 256 printable characters")
     elif name in seen:
         found.add(f"{path}.problem_id", f"{name!r} is used twice")
     seen.add(name)

@@ -11,7 +11,7 @@ import binascii
 import dataclasses
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -27,6 +27,11 @@ from codesieve.v1 import job_pb2, judge_pb2, types_pb2
 from codesieve.workers.types import Limits, Problem, PromptForm, Sample
 
 MAX_TOKENS = 131_072
+MAX_TEMPERATURES = 100
+MAX_STOP = 64
+MAX_STOP_CHARACTERS = 1000
+MAX_KS = 100
+MAX_ITEM_ID = 1024
 
 MAX_TIMEOUT_SECONDS = 366 * 86_400.0
 JOB_ID_FORM = "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter"
@@ -97,7 +102,9 @@ class JobReader:
             fewest, most = self._samples.fewest_and_most
         else:
             found.add("job.samples", "must be set: generation, or recorded samples")
-        for i, k in enumerate(job.k):
+        if len(job.k) > MAX_KS:
+            found.add("job.k", f"must hold at most {MAX_KS}, not {len(job.k)}")
+        for i, k in enumerate(job.k[:MAX_KS]):
             if k < 1:
                 found.add(f"job.k[{i}]", f"must be at least 1, not {k}")
             elif k > most > 0:
@@ -194,7 +201,7 @@ def judge_setup(request: judge_pb2.JudgeRequest) -> JudgeSetup:
 
 
 def judge_item(
-    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], seen: set[str]
+    request: judge_pb2.JudgeRequest, number: int, problems: Mapping[str, Problem], unanswered: Collection[str]
 ) -> tuple[str, Problem, bytes]:
     """Id, problem and completion of a Judge stream's item; `number` counts from 0 and names it in errors."""
     found = Violations()
@@ -203,12 +210,12 @@ def judge_item(
     if request.WhichOneof("request") != "item":
         found.add(here, "must be an item; setup comes once, at the beginning")
         found.check()
-    if not item.id:
-        found.add(f"{here}.id", "must be set")
-    elif item.id in seen:
-        found.add(f"{here}.id", f"{item.id!r} was used before in this stream")
+    if not 1 <= len(item.id) <= MAX_ITEM_ID:
+        found.add(f"{here}.id", f"must be 1 to {MAX_ITEM_ID} characters")
+    elif item.id in unanswered:
+        found.add(f"{here}.id", f"{item.id!r} is the id of another item that isn't answered yet")
     if item.problem_id not in problems:
-        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id!r} in setup.problems")
+        found.add(f"{here}.problem_id", f"there is no problem {item.problem_id[:80]!r} in setup.problems")
     completion(item.HasField("completion"), item.completion, f"{here}.completion", found)
     found.check()
     return item.id, problems[item.problem_id], item.completion
@@ -271,8 +278,10 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
     here = "job.generation"
     if not message.temperatures:
         found.add(f"{here}.temperatures", "must hold at least one")
+    elif len(message.temperatures) > MAX_TEMPERATURES:
+        found.add(f"{here}.temperatures", f"must hold at most {MAX_TEMPERATURES}, not {len(message.temperatures)}")
     seen: set[str] = set()
-    for i, temperature in enumerate(message.temperatures):
+    for i, temperature in enumerate(message.temperatures[:MAX_TEMPERATURES]):
         if not 0 <= temperature <= MAX_TEMPERATURE:  # false for NaN as well
             found.add(f"{here}.temperatures[{i}]", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
         if f"{temperature:g}" in seen:
@@ -293,9 +302,11 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         found.add(f"{here}.top_k", f"must be at least 0, not {message.top_k}")
     if not 0 <= message.min_p <= 1:  # false for NaN as well
         found.add(f"{here}.min_p", f"must be between 0 and 1, not {message.min_p:g}")
-    for i, stop in enumerate(message.stop):
-        if not stop:
-            found.add(f"{here}.stop[{i}]", "must not be empty")
+    if len(message.stop) > MAX_STOP:
+        found.add(f"{here}.stop", f"must hold at most {MAX_STOP}, not {len(message.stop)}")
+    for i, stop in enumerate(message.stop[:MAX_STOP]):
+        if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
+            found.add(f"{here}.stop[{i}]", f"must be 1 to {MAX_STOP_CHARACTERS} characters")
     return GenerationSpec(
         model=message.model.removeprefix("models/"),
         temperatures=tuple(message.temperatures),

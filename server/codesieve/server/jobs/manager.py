@@ -33,6 +33,8 @@ from codesieve.server.jobs.stream import EventStream
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Judges
+from codesieve.server.quotas import Quotas
+from codesieve.workers.faults import outline
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ MAX_RUNNING = 16
 MAX_OPEN = 256
 """Jobs of all front ends that have not ended."""
 BEAT_SECONDS = 0.5
+GIVE_BACK_SECONDS = 10.0
+"""How long jobs may take to write what they have when the server stops."""
 LEASE_SECONDS = 15.0
 """How long a dead front end's jobs stand still."""
 
@@ -56,6 +60,7 @@ class JobManager:
         judge: Judges,
         sandbox: str,
         metrics: Metrics,
+        quotas: Quotas,
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._store = store
@@ -65,6 +70,7 @@ class JobManager:
         self._judge = judge
         self._sandbox = sandbox
         self._metrics = metrics
+        self._quotas = quotas
         self._now = now
         self._runners: dict[JobKey, JobRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,7 +143,11 @@ class JobManager:
         for runner in self._runners.values():
             runner.stop(Stop.GIVEN_BACK)
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            # Those that wait for the store would wait for ever. What they have not written is done again.
+            _, waiting = await asyncio.wait(self._tasks, timeout=GIVE_BACK_SECONDS)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -145,13 +155,19 @@ class JobManager:
 
     async def _keep(self) -> None:
         """The heartbeat."""
+        trouble = False
         while True:
             try:
                 await self._beat()
+                if trouble:
+                    log.info("the store can be reached again")
+                trouble = False
             except StoreUnavailable as error:
-                log.warning("%s", error.message)
-            except Exception:
-                log.exception("a heartbeat failed")  # the next one must come all the same
+                if not trouble:  # said once, not at every beat
+                    log.warning("%s", error.message)
+                trouble = True
+            except Exception as error:  # noqa: BLE001 - the next one must come all the same
+                log.error("a heartbeat failed: %s", outline(error))
             self._look.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_SECONDS):  # not wait_for, which may swallow a cancellation
@@ -161,7 +177,7 @@ class JobManager:
         now = self._now()
         until = now + datetime.timedelta(seconds=LEASE_SECONDS)
         if self._runners:
-            for key in await self._store.renew(self._front_end, now, until):
+            for key in await self._store.renew(self._front_end, tuple(self._runners), until):
                 if key in self._runners:
                     self._runners[key].stop(Stop.CANCELLED)
         room = MAX_RUNNING - len(self._runners)
@@ -179,6 +195,7 @@ class JobManager:
             self._judge,
             self._sandbox,
             self._metrics,
+            self._quotas,
             self._now,
             written=lambda: self._stream.wake(job.key),
         )
@@ -190,10 +207,8 @@ class JobManager:
     async def _guard(self, job: Job, lease: Lease, runner: JobRunner) -> None:
         try:
             await runner.run()
-        except Exception as error:
-            # Its record can't be read or written now: its lease runs out, and it is tried again.
-            level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR
-            log.log(level, "job %s stands still: %s", job.job_id, error, exc_info=level == logging.ERROR)
+        except Exception as error:  # noqa: BLE001 - its lease runs out, and it is tried again, here or elsewhere
+            log.error("job %s stands still: %s", job.job_id, outline(error))
         finally:
             if self._runners.get(job.key) is runner:
                 del self._runners[job.key]

@@ -9,13 +9,20 @@ import dataclasses
 import datetime
 from collections.abc import Collection, Sequence
 
-from codesieve.server.errors import AlreadyExists, NotFound, Overloaded, PreconditionFailed
 from codesieve.server.jobs.model import Job, JobChanged, JobContents, JobEvent, JobKey, JobState, Progress
+from codesieve.server.jobs.rules import (
+    choose,
+    job_exists,
+    no_such_job,
+    not_ended,
+    refuse_too_many,
+    samples_used_up,
+    too_many_jobs,
+    wrong_sequence,
+)
 from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost
-from codesieve.server.sharing import Priority
 
 MAX_JOBS = 256
-RETRY_SECONDS = 10.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,28 +91,18 @@ class MemoryStore:
     async def claim(
         self, front_end: str, now: datetime.datetime, until: datetime.datetime, models: Collection[str], limit: int
     ) -> Sequence[tuple[Job, Lease]]:
-        claimed: list[tuple[Job, Lease]] = []
-        held: dict[str, int] = {}
-        free: list[_Row] = []
-        for row in self._rows.values():
-            if row.job.state.ended:
-                continue
-            if row.held(now):
-                held[row.job.key.caller] = held.get(row.job.key.caller, 0) + 1
-            elif row.job.spec.generation is None or row.job.spec.generation.model in models:
-                free.append(row)
-        while free and len(claimed) < limit:
-            row = min(
-                free, key=lambda one: (one.job.spec.priority is Priority.BATCH, held.get(one.job.key.caller, 0))
-            )  # the first of equals: the oldest
-            free.remove(row)
-            held[row.job.key.caller] = held.get(row.job.key.caller, 0) + 1
+        open_rows = [row for row in self._rows.values() if not row.job.state.ended]
+        held = [row.job.key.caller for row in open_rows if row.held(now)]
+        free = [row for row in open_rows if not row.held(now)]
+        able = [row for row in free if row.job.spec.generation is None or row.job.spec.generation.model in models]
+        chosen = choose([(row, row.job.key.caller, row.job.spec.priority) for row in able], held, limit)
+        for row in chosen:
             row.front_end, row.until, row.epoch = front_end, until, row.epoch + 1
-            claimed.append((row.job, Lease(row.job.key, row.epoch)))
-        return claimed
+        return [(row.job, Lease(row.job.key, row.epoch)) for row in chosen]
 
-    async def renew(self, front_end: str, now: datetime.datetime, until: datetime.datetime) -> Sequence[JobKey]:
-        mine = [row for row in self._rows.values() if row.front_end == front_end]
+    async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:
+        rows = [self._rows[key] for key in keys if key in self._rows]
+        mine = [row for row in rows if row.front_end == front_end]
         for row in mine:
             row.until = until
         return [row.job.key for row in mine if row.cancel]
@@ -115,16 +112,19 @@ class MemoryStore:
         if row is not None and row.epoch == lease.epoch:
             row.front_end = row.until = None
 
-    async def append(self, lease: Lease, happened: Sequence[Happened], progress: Progress) -> int:
+    async def append(self, lease: Lease, after_sequence: int, happened: Sequence[Happened], progress: Progress) -> None:
         row = self._rows.get(lease.key)
+        if row is not None and row.epoch == lease.epoch and len(row.events) == after_sequence + len(happened):
+            return
         if row is None or row.epoch != lease.epoch or row.front_end is None:
             raise LeaseLost(lease.key)
+        if len(row.events) != after_sequence:
+            raise wrong_sequence(lease.key, len(row.events), after_sequence)
         for one in happened:
             row.add(one)
         row.job = dataclasses.replace(row.job, progress=progress)
         if row.job.state.ended:
             row.front_end = row.until = None
-        return len(row.events)
 
     async def events(self, key: JobKey, after_sequence: int, limit: int) -> Sequence[JobEvent]:
         return self._row(key).events[after_sequence : after_sequence + limit]
@@ -137,7 +137,7 @@ class MemoryStore:
         row.cancel = True
         if row.job.state is JobState.PENDING and not row.held(now):
             row.add(Happened(now, JobChanged(row.job.moved(JobState.CANCELLED, now))))
-            row.front_end = row.until = None
+            row.front_end, row.until, row.epoch = None, None, row.epoch + 1  # whoever held it writes nothing more
         return row.job
 
     async def delete(self, key: JobKey) -> None:
@@ -174,50 +174,3 @@ class MemoryStore:
         if oldest is None:
             raise too_many_jobs(len(self._rows))
         return oldest
-
-
-# What every store says, in the same words.
-
-
-def no_such_job(key: JobKey) -> NotFound:
-    return NotFound(f"there is no job {key.job_id}", reason="JOB_NOT_FOUND")
-
-
-def job_exists(key: JobKey) -> AlreadyExists:
-    return AlreadyExists(
-        f"job {key.job_id} exists and asks for something else; choose another job_id", reason="JOB_EXISTS"
-    )
-
-
-def not_ended(key: JobKey) -> PreconditionFailed:
-    return PreconditionFailed(f"job {key.job_id} has not ended; cancel it first", reason="JOB_NOT_ENDED")
-
-
-def too_many_jobs(count: int) -> Overloaded:
-    return Overloaded(
-        f"{count} jobs are waiting or running, which is all this server keeps",
-        reason="TOO_MANY_JOBS",
-        retry_after_seconds=RETRY_SECONDS,
-    )
-
-
-def refuse_too_many(admission: Admission, open_jobs: int, caller_open_jobs: int) -> None:
-    """Raises `Overloaded` where one more job is more than what is admitted."""
-    if admission.caller_open_jobs is not None and caller_open_jobs >= admission.caller_open_jobs:
-        raise Overloaded(
-            f"{caller_open_jobs} of your jobs have not ended, which is your quota",
-            reason="JOB_QUOTA",
-            retry_after_seconds=RETRY_SECONDS,
-        )
-    if admission.open_jobs is not None and open_jobs >= admission.open_jobs:
-        raise too_many_jobs(open_jobs)
-
-
-def samples_used_up(limit: int, now: datetime.datetime) -> Overloaded:
-    """They come back at midnight, UTC."""
-    midnight = datetime.datetime.combine(now.date() + datetime.timedelta(days=1), datetime.time(), datetime.UTC)
-    return Overloaded(
-        f"that would be more than the {limit} samples a day of your quota",
-        reason="SAMPLE_QUOTA",
-        retry_after_seconds=(midnight - now).total_seconds(),
-    )

@@ -1,27 +1,37 @@
 """Writes what happens to a job into the store, in batches.
 
-`emit` only puts a happening into a bounded buffer; one task writes whatever has gathered while the batch before it was
-written, so that the store is asked seldom when it is slow and at once when it isn't. While the store can't be reached the
-buffer fills, and then the job stands still until it can be. A happening is counted when it is written: the progress that a
+`emit` only puts a happening into a bounded buffer; one task writes whatever has gathered since the batch before it. The
+first happening after a pause is written at once; while they keep coming they gather for a moment, or longer when the store
+is slow, because a transaction costs much and a row in it little. While the store can't be reached the buffer fills, and
+then the job stands still until it can be. A happening is counted when it is written: the progress that a
 client sees always agrees with the events that it saw.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from codesieve.server.errors import StoreUnavailable
-from codesieve.server.jobs.model import Happening
+from codesieve.server.jobs.model import Happening, JobKey
 from codesieve.server.jobs.record import Record
 from codesieve.server.jobs.store import Happened, JobStore, Lease
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MAX_UNWRITTEN = 2048
 MAX_BATCH = 512
+GATHER_SECONDS = 0.1
+"""How long happenings gather at least between two writes. A job that ends waits for nothing."""
+GATHER_FACTOR = 4.0
+"""How many times the time that the last write took they gather, so that many jobs share a slow store."""
+LONGEST_GATHER_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -45,6 +55,7 @@ class Recorder:
         self._now = now
         self._tell = written
         self._unwritten: list[Happened] = []
+        self._flushing = 0
         self._changed = asyncio.Condition()
 
     async def emit(self, *happenings: Happening) -> None:
@@ -57,34 +68,54 @@ class Recorder:
     async def flush(self) -> None:
         """Waits until all that was emitted is written."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._unwritten)
+            self._flushing += 1
+            self._changed.notify_all()
+            try:
+                await self._changed.wait_for(lambda: not self._unwritten)
+            finally:
+                self._flushing -= 1
 
     async def write(self) -> None:
         """Writes until it is cancelled. Raises `LeaseLost`."""
+        loop = asyncio.get_running_loop()
+        next_write = loop.time()
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._unwritten)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(next_write):
+                        await self._changed.wait_for(lambda: self._flushing or len(self._unwritten) >= MAX_BATCH)
                 batch = self._unwritten[:MAX_BATCH]
             for happened in batch:
                 self._record.note(happened)
+            begin = loop.time()
             await self._append(batch)
+            end = loop.time()
+            next_write = end + min(max(GATHER_SECONDS, GATHER_FACTOR * (end - begin)), LONGEST_GATHER_SECONDS)
             async with self._changed:
                 del self._unwritten[: len(batch)]
                 self._changed.notify_all()
             self._tell()
 
     async def _append(self, batch: list[Happened]) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        tried = False
-        while True:
-            try:
-                # A batch whose answer was lost may have been written: nobody else writes under this lease.
-                if not tried or await self._store.last_sequence(self._lease.key) == self._sequence:
-                    tried = True
-                    await self._store.append(self._lease, batch, self._record.progress())
-                self._sequence += len(batch)
-                return
-            except StoreUnavailable as error:
-                log.warning("job %s waits for the store: %s", self._lease.key.job_id, error.message)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        progress = self._record.progress()
+        # A batch whose answer was lost may have been written; the store notices.
+        await until_available(lambda: self._store.append(self._lease, self._sequence, batch, progress), self._lease.key)
+        self._sequence += len(batch)
+
+
+async def until_available(step: Callable[[], Awaitable[T]], key: JobKey) -> T:
+    """What `step` gives once the store can be reached. The job stands still until then."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            done = await step()
+        except StoreUnavailable as error:
+            if pause == FIRST_PAUSE_SECONDS:
+                log.warning("job %s waits: %s", key.job_id, error.message)
+        else:
+            if pause > FIRST_PAUSE_SECONDS:
+                log.info("job %s goes on", key.job_id)
+            return done
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

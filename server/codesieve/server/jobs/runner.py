@@ -10,14 +10,16 @@ import enum
 import logging
 from collections.abc import Callable
 
-from codesieve.server.errors import ServiceError
+from codesieve.server.errors import NotFound, ServiceError, StoreUnavailable
 from codesieve.server.jobs.model import Failure, Happening, Job, JobChanged, JobContents, JobState, SampleJudged
-from codesieve.server.jobs.record import Record, resume
-from codesieve.server.jobs.recorder import Recorder
-from codesieve.server.jobs.store import JobStore, Lease
+from codesieve.server.jobs.record import Record, Resumed, resume
+from codesieve.server.jobs.recorder import Recorder, until_available
+from codesieve.server.jobs.store import JobStore, Lease, LeaseLost
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Emit, Judges, Pipeline
+from codesieve.server.quotas import Quotas
+from codesieve.workers.faults import outline
 from codesieve.workers.types import Sample
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,9 @@ class Stop(enum.Enum):
     CANCELLED = enum.auto()
     """Somebody asked for it. What was finished stays, and is reported."""
     GIVEN_BACK = enum.auto()
-    """This front end stops, or lost the lease. The job goes on elsewhere or later."""
+    """This front end stops. The job goes on elsewhere or later."""
+    LOST = enum.auto()
+    """The lease ran out, and the job goes on elsewhere: nothing is to be written."""
 
 
 class JobRunner:
@@ -47,6 +51,7 @@ class JobRunner:
         judge: Judges,
         sandbox: str,
         metrics: Metrics,
+        quotas: Quotas,
         now: Callable[[], datetime.datetime],
         written: Callable[[], None],
     ) -> None:
@@ -57,6 +62,7 @@ class JobRunner:
         self._judge = judge
         self._sandbox = sandbox
         self._metrics = metrics
+        self._quotas = quotas
         self._now = now
         self._written = written
         self._stop: Stop | None = None
@@ -70,27 +76,40 @@ class JobRunner:
                 self._walking.cancel()
 
     async def run(self) -> None:
-        """Until the job has ended, is stopped, or is another front end's. Raises `StoreUnavailable` before it began."""
-        contents = await self._store.contents(self._job.key)
-        resumed = await resume(self._store, self._job)
+        """Until the job has ended, is stopped, or is another front end's."""
+        try:
+            contents, resumed = await until_available(self._read, self._job.key)
+        except NotFound:  # our lease ran out while we waited, and it was deleted
+            return
         recorder = Recorder(
             self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
         )
+        self._metrics.job_taken(self._job.state)
         writing = asyncio.create_task(recorder.write())
         going = asyncio.create_task(self._go(contents, resumed.record, resumed.unjudged, recorder))
         try:
             await asyncio.wait((writing, going), return_when=asyncio.FIRST_COMPLETED)
-            if writing.done():  # it never ends by itself: the lease is lost
-                self.stop(Stop.GIVEN_BACK)
-                log.warning("job %s: %s", self._job.job_id, writing.exception())
-            else:
+            if not writing.done():
                 await going
+            elif isinstance(trouble := writing.exception(), LeaseLost):
+                self.stop(Stop.LOST)
+                log.warning("job %s: %s", self._job.job_id, trouble.message)
+            elif trouble is not None:
+                raise trouble
         finally:
             for task in (going, writing):
                 task.cancel()
             await asyncio.gather(going, writing, return_exceptions=True)
+            if not self._job.state.ended:
+                self._metrics.job_left(self._job.state)
             if self._stop is Stop.GIVEN_BACK:
-                await self._store.release(self._lease)
+                # If it can't be given back now, the lease runs out.
+                with contextlib.suppress(StoreUnavailable, TimeoutError):
+                    async with asyncio.timeout(FLUSH_SECONDS):
+                        await self._store.release(self._lease)
+
+    async def _read(self) -> tuple[JobContents, Resumed]:
+        return await self._store.contents(self._job.key), await resume(self._store, self._job)
 
     async def _go(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], recorder: Recorder
@@ -107,6 +126,7 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await recorder.flush()
+        if self._stop in (Stop.GIVEN_BACK, Stop.LOST):
             return
         await recorder.flush()
         if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == len(record.judged):
@@ -117,7 +137,7 @@ class JobRunner:
             # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
             report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
-        await self._move(recorder, ended, state)
+        self._job = await self._move(recorder, ended, state)
         await recorder.flush()
 
     async def _walk(
@@ -129,7 +149,7 @@ class JobRunner:
         spec = self._job.spec
         try:
             pool = self._models.pool(spec.generation.model) if spec.generation else None
-            pipeline = Pipeline(self._job, contents, pool, self._judge, emit)
+            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas)
             self._walking = asyncio.create_task(pipeline.run(record.judged, unjudged))
             async with asyncio.timeout(self._seconds_left()):
                 await self._walking
@@ -142,8 +162,8 @@ class JobRunner:
             return JobState.FAILED, Failure("DEADLINE_EXCEEDED", text)
         except ServiceError as error:
             return JobState.FAILED, Failure(error.reason, error.message)
-        except Exception as error:
-            log.exception("job %s failed", self._job.job_id)
+        except Exception as error:  # noqa: BLE001 - the job tells it, and it is logged
+            log.error("job %s failed: %s", self._job.job_id, outline(error))
             return JobState.FAILED, Failure("INTERNAL", f"{type(error).__name__}: {error}")
         return JobState.SUCCEEDED, None
 

@@ -5,9 +5,9 @@ job whose lease has run out is *claimed* by another. Each claim gives the job a 
 is refused as `LeaseLost` unless its lease is of the job's present epoch. So nothing is recorded twice, whoever was thought
 dead.
 
-`memory.MemoryStore` keeps them for as long as the process lives; `sql.SqlStore` in SQLite or PostgreSQL. Both pass the same
-conformance tests. Times are passed in, so that all front ends' leases are compared with a clock that tests can turn. Every
-method may raise `StoreUnavailable`; what it was to write may or may not have been written then.
+`memory.MemoryStore` keeps them for as long as the process lives; `sql.store.SqlStore` in SQLite or PostgreSQL. All pass the
+same conformance tests. Times are passed in, so that all front ends' leases are compared with a clock that tests can turn.
+Every method may raise `StoreUnavailable`; what it was to write may or may not have been written then.
 """
 
 from __future__ import annotations
@@ -88,19 +88,21 @@ class JobStore(Protocol):
         of callers that have the fewest jobs leased, then the oldest. No two front ends ever get the same job.
         """
 
-    async def renew(self, front_end: str, now: datetime.datetime, until: datetime.datetime) -> Sequence[JobKey]:
-        """Prolongs all leases that `front_end` holds, those that ran out but nobody claimed too.
+    async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:
+        """Prolongs the leases that `front_end` holds on some jobs, those that ran out but nobody claimed too.
 
-        Those of its jobs whose cancelling was asked for.
+        Those of these jobs whose cancelling was asked for. A lease that it was given without learning of it runs out.
         """
 
     async def release(self, lease: Lease) -> None:
         """Gives a job back before its lease runs out, for another to claim. Does nothing where the lease was lost."""
 
-    async def append(self, lease: Lease, happened: Sequence[Happened], progress: Progress) -> int:
-        """Adds events in one step and keeps the progress with them; a `JobChanged` also replaces the job's snapshot.
+    async def append(self, lease: Lease, after_sequence: int, happened: Sequence[Happened], progress: Progress) -> None:
+        """Adds one event or more in one step and keeps the progress with them.
 
-        A snapshot that has ended gives the lease back. The sequence of the last event. Raises `LeaseLost`.
+        A `JobChanged` also replaces the job's snapshot; one that has ended gives the lease back. `after_sequence` is that
+        of the job's last event: where these events are there already, nothing is done, so that a step whose answer was
+        lost can be repeated. Raises `LeaseLost`.
         """
 
     async def events(self, key: JobKey, after_sequence: int, limit: int) -> Sequence[JobEvent]:

@@ -16,6 +16,8 @@ from codesieve.server.jobs.store import JobStore
 
 _PAGE = 256
 POLL_SECONDS = 0.5
+LONGEST_POLL_SECONDS = 4.0
+"""Another front end's events wake nobody here. A job that stands still is looked at ever more seldom."""
 
 
 class EventStream:
@@ -23,13 +25,12 @@ class EventStream:
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._happened: dict[JobKey, asyncio.Event] = {}
+        self._waiting: dict[JobKey, set[asyncio.Event]] = {}
         self._closed = False
 
     def wake(self, key: JobKey) -> None:
         """Has those who follow the job look for new events."""
-        waiting = self._happened.pop(key, None)
-        if waiting is not None:
+        for waiting in self._waiting.get(key, ()):
             waiting.set()
 
     async def follow(self, key: JobKey, after_sequence: int) -> AsyncIterator[JobEvent]:
@@ -45,26 +46,36 @@ class EventStream:
         job = await self._store.get(key)
         if job.state.ended and after_sequence == last:
             return
-        while True:
-            # Asked for before reading: an event that comes in between finds somebody to wake.
-            happened = self._happened.setdefault(key, asyncio.Event())
-            events = await self._store.events(key, after_sequence, _PAGE)
-            for event in events:
-                yield event
-                after_sequence = event.sequence
-                if isinstance(event.happening, JobChanged) and event.happening.job.state.ended:
-                    return
-            if not events:
+        happened = asyncio.Event()
+        self._waiting.setdefault(key, set()).add(happened)
+        poll = POLL_SECONDS
+        try:
+            while True:
+                # Before reading: an event that comes in between finds somebody to wake.
+                happened.clear()
+                events = await self._store.events(key, after_sequence, _PAGE)
+                for event in events:
+                    yield event
+                    after_sequence = event.sequence
+                    if isinstance(event.happening, JobChanged) and event.happening.job.state.ended:
+                        return
+                if events:
+                    poll = POLL_SECONDS
+                    continue
                 if self._closed:
                     raise Draining
-                # Another front end's events wake nobody here.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
+                    async with asyncio.timeout(poll):
                         await happened.wait()
+                poll = min(2 * poll, LONGEST_POLL_SECONDS)
+        finally:
+            self._waiting[key].discard(happened)
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     def close(self) -> None:
         """Sends every follower away once it has seen what there is."""
         self._closed = True
-        for waiting in self._happened.values():
-            waiting.set()
-        self._happened.clear()
+        for followers in self._waiting.values():
+            for waiting in followers:
+                waiting.set()

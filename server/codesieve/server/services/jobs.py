@@ -9,14 +9,17 @@ from google.protobuf import empty_pb2
 from codesieve.server.callers import Scope
 from codesieve.server.convert import answers, requests
 from codesieve.server.door import Door
-from codesieve.server.errors import InvalidRequest, Violation
+from codesieve.server.errors import InvalidRequest, NotFound, Violation
 from codesieve.server.interceptors import Call, rpc
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.model import JobKey
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
+from codesieve.server.quotas import Limit
 from codesieve.server.uploads import Uploads
 from codesieve.v1 import job_pb2, job_pb2_grpc
+
+MAX_WATCHERS = 1024
 
 
 class JobService(job_pb2_grpc.JobServiceServicer):
@@ -25,20 +28,21 @@ class JobService(job_pb2_grpc.JobServiceServicer):
     def __init__(self, jobs: JobManager, models: ModelRegistry, metrics: Metrics, door: Door) -> None:
         self._jobs = jobs
         self._models = models
-        self._uploads = Uploads()
+        self.watchers = Limit(MAX_WATCHERS, "WatchJob streams")
+        self.uploads = Uploads()
         self.metrics = metrics
         self.door = door
 
-    @rpc(Scope.SUBMIT)
+    @rpc(Scope.SUBMIT, large=True)
     async def CreateJob(self, request: job_pb2.CreateJobRequest, call: Call) -> job_pb2.Job:
         job_id, spec, contents = requests.create_job(request, self._models)
         return answers.job(await self._jobs.create(call.caller, job_id, spec, contents))
 
-    @rpc(Scope.SUBMIT)
+    @rpc(Scope.SUBMIT, large=True, whole_stream=False)
     async def UploadJob(self, request_iterator: AsyncIterator[job_pb2.UploadJobRequest], call: Call) -> job_pb2.Job:
-        with self._uploads.begin() as upload:
+        with self.uploads.begin() as upload:
             reader: requests.JobReader | None = None
-            async for piece in self._uploads.pieces(aiter(request_iterator)):
+            async for piece in self.uploads.pieces(aiter(request_iterator)):
                 upload.take(piece.ByteSize(), requests.objects_in(piece))
                 if reader is None:
                     reader = requests.JobReader(requests.upload_start(piece))
@@ -66,7 +70,10 @@ class JobService(job_pb2_grpc.JobServiceServicer):
     @rpc(Scope.READ)
     async def ListJobs(self, request: job_pb2.ListJobsRequest, call: Call) -> job_pb2.ListJobsResponse:
         size, before = requests.page(request)
-        return answers.page(await self._jobs.list(call.caller.name, size, before), size)
+        try:
+            return answers.page(await self._jobs.list(call.caller.name, size, before), size)
+        except NotFound:
+            raise InvalidRequest([Violation("page_token", "points to a job that isn't there; begin anew")]) from None
 
     @rpc(Scope.SUBMIT)
     async def CancelJob(self, request: job_pb2.CancelJobRequest, call: Call) -> job_pb2.Job:
@@ -77,8 +84,9 @@ class JobService(job_pb2_grpc.JobServiceServicer):
         key = _key(call, request.name)
         if request.after_sequence < 0:
             raise InvalidRequest([Violation("after_sequence", f"must be at least 0, not {request.after_sequence}")])
-        async for event in self._jobs.watch(key, request.after_sequence):
-            yield answers.event(event)
+        with self.watchers.entered(call.caller.name):
+            async for event in self._jobs.watch(key, request.after_sequence):
+                yield answers.event(event)
 
 
 def _key(call: Call, name: str) -> JobKey:

@@ -13,6 +13,8 @@ from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.v1 import model_pb2, model_pb2_grpc
 
+MAX_SOURCE = 1024
+
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):
     """The models that the server samples from."""
@@ -28,7 +30,8 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
     @rpc(Scope.ADMIN)
     async def LoadModel(self, request: model_pb2.LoadModelRequest, call: Call) -> model_pb2.Model:
-        if not request.source.strip():
+        source = request.source
+        if not (source.strip() and source.isprintable() and len(source) <= MAX_SOURCE):
             raise InvalidRequest([Violation("source", "must be a directory, a URL or replay:FILE")])
         return answers.model(await self._models.load(request.source))
 
@@ -61,6 +64,8 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
             options = json.loads(request.options_json or b"{}")
         except ValueError as error:
             raise InvalidRequest([Violation("options_json", f"is not JSON: {error}")]) from error
+        except RecursionError as error:
+            raise InvalidRequest([Violation("options_json", "is nested too deep")]) from error
         if not isinstance(options, dict):
             raise InvalidRequest([Violation("options_json", "must be a JSON object")])
         await self._models.weights(request.name.removeprefix("models/"), call, options)

@@ -57,16 +57,22 @@ def engine_for(source: str) -> Engine:
 
 
 def model_id(source: str) -> str:
-    """A short id for "models/{id}", of letters, digits, ".", "_" and "-"; the same for the same source."""
+    """A short id for "models/{id}", of letters, digits, ".", "_" and "-"; the same for the same source.
+
+    Raises `ModelNotFound` for what no file system and no URL can hold.
+    """
     name = engine_name(source)
-    if name == "replay":
-        text = "replay-" + Path(source.removeprefix(_REPLAY)).stem
-    elif name == "openai":
-        url, model = urldefrag(source)
-        text = model or urlsplit(url).netloc.rpartition("@")[2]
-    elif models.is_prepared_name(source):
-        text = "smollm2"
-    else:
-        # A trailing slash or "." must not make another id.
-        text = Path(source).expanduser().resolve().name
+    try:
+        if name == "replay":
+            text = "replay-" + Path(source.removeprefix(_REPLAY)).stem
+        elif name == "openai":
+            url, model = urldefrag(source)
+            text = model or urlsplit(url).netloc.rpartition("@")[2]
+        elif models.is_prepared_name(source):
+            text = "smollm2"
+        else:
+            # A trailing slash or "." must not make another id.
+            text = Path(source).expanduser().resolve().name
+    except (ValueError, OSError, RuntimeError) as error:
+        raise ModelNotFound(f"{source[:200]!r} is no source; a source is {FORMS}") from error
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or name

@@ -25,6 +25,8 @@ _PASSING_STATUS = (408, 409, 425, 429)
 """What an endpoint answers when the same request may do later; any 5xx says so as well."""
 _REFUSED_STATUS = (400, 404, 413, 422)
 """What an endpoint answers when the request itself is at fault."""
+_UNAVAILABLE_STATUS = (401, 403, 429, 502, 503, 504)
+"""What it answers when it takes no request at all now, whatever is in it."""
 _SERVERS_WITH_TOP_K = ("vllm", "sglang", "llamacpp")
 """What owns the models of servers that take top_k and min_p, by their lists of models."""
 
@@ -114,14 +116,17 @@ class OpenAIEngine:
         except openai.APIStatusError as error:
             if error.status_code in _REFUSED_STATUS:
                 raise EngineRequestRefused(f"{self._base_url} refuses the request: {error.message}") from error
-            failed = EngineError(f"{self._base_url} answered {error.status_code}: {error.message}")
+            kind = EngineUnavailable if error.status_code in _UNAVAILABLE_STATUS else EngineError
+            failed = kind(f"{self._base_url} answered {error.status_code}: {error.message}")
             # An account that is used up answers as a rate limit does, and no waiting helps.
             passing = error.status_code in _PASSING_STATUS or error.status_code >= 500
             if passing and error.code != "insufficient_quota":
                 raise TryAgain(failed, retry_after_seconds(error.response.headers, time.time())) from error
             raise failed from error
+        except openai.APITimeoutError as error:
+            raise TryAgain(EngineError(f"{self._base_url} took too long: {error}"), None) from error
         except openai.APIConnectionError as error:
-            raise TryAgain(EngineError(f"{self._base_url} failed: {error}"), None) from error
+            raise TryAgain(EngineUnavailable(f"{self._base_url} can't be reached: {error}"), None) from error
         except openai.APIError as error:
             raise EngineError(f"{self._base_url} failed: {error}") from error
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
+from codesieve.workers.faults import outline
 from codesieve.workers.generation import chat, vllm_forms
 from codesieve.workers.types import Generated, GenerationRequest, PromptForm
 
@@ -195,14 +196,14 @@ class _EngineThread:
         ended = EngineLost("the engine was stopped")
         try:
             self._serve(llm)
-        except Exception as error:
-            log.exception("vLLM failed")
+        except Exception as error:  # noqa: BLE001 - those who wait get it, and it is logged
+            log.error("vLLM failed: %s", outline(error))
             ended = EngineLost(_one_line(error))
         self._end(ended)
         try:
             _shut_down(llm)
-        except Exception:
-            log.exception("vLLM failed to shut down")
+        except Exception as error:  # noqa: BLE001 - nobody waits for it any more
+            log.error("vLLM failed to shut down: %s", outline(error))
 
     def _serve(self, llm: Any) -> None:
         while True:

@@ -48,7 +48,7 @@ class GenerationWorker:
 
         Raises `EngineLost` once the engine has ended and what it had finished is told.
         """
-        finished = await self._started().collect(max_wait_seconds)
+        finished = await self._started().collect(0.0 if self._lost else max_wait_seconds)
         if self._lost is None:
             return finished
         made = [result for result in finished if isinstance(result, Generated)]

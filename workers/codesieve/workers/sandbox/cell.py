@@ -21,6 +21,9 @@ TESTS_OVER_TIME = Seen(frames.JUDGE_CPU_LIMIT, 0, 0.0, 0.0, 0, 0.0, b"", b"", b"
 HELLO_SECONDS = 20.0
 """How long an agent may take to answer: an interpreter start on a busy machine."""
 
+CANCEL_SECONDS = 0.7
+"""How long a cancelled program may go on. It is killed at once; but tests that compute hear nothing until they have done."""
+
 
 class Cell:
     """One warm place where programs run. Made by a backend, with `connect`."""
@@ -102,7 +105,9 @@ class Cell:
                 # The cell is free again when the agent says so, not when the caller goes away.
                 if not self._outcome.done():
                     self._send(frames.CANCEL, self._number)
-                    await asyncio.wait([self._outcome])
+                    await asyncio.wait([self._outcome], timeout=CANCEL_SECONDS)
+                    if not self._outcome.done():
+                        self._lose(f"{self.name}: a cancelled program's tests did not end")
                     self._outcome.exception()  # seen
                 raise
             finally:

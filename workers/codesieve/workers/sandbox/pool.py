@@ -16,11 +16,13 @@ from typing import Any
 
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox.cell import Cell
+from codesieve.workers.sandbox.turns import Turns
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
+"""Short: an engine that is there again has to be found before its programs' patience ends, and asking costs little."""
 
 
 class CellPool:
@@ -30,7 +32,7 @@ class CellPool:
         self._make = make
         self._size = size
         self._fresh = fresh
-        self._turns = asyncio.Semaphore(size)
+        self._turns = Turns(size)
         self._idle: collections.deque[Cell] = collections.deque()
         self._live: set[Cell] = set()
         """Those that are idle and those that hold a program."""
@@ -53,9 +55,9 @@ class CellPool:
         return cells
 
     @asynccontextmanager
-    async def cell(self) -> AsyncIterator[Cell]:
-        """A cell for one program. Raises SandboxUnavailable while there is no cell and none can be made."""
-        async with self._turns:
+    async def cell(self, urgent: bool) -> AsyncIterator[Cell]:
+        """A cell for one program, urgent ones first. Raises SandboxUnavailable while none is there or can be made."""
+        async with self._turns.turn(urgent):
             cell = await self._take()
             try:
                 yield cell
@@ -132,10 +134,14 @@ class CellPool:
                 try:
                     cell = await self._make()
                     break
-                except SandboxUnavailable as error:
-                    log.error("a cell can't be made yet: %s", error.message)
-                    self._trouble = error
-                    self._tell_those_who_wait(error)
+                except Exception as error:  # whatever it is, the pool must not stay smaller
+                    if isinstance(error, SandboxUnavailable):
+                        log.error("a cell can't be made yet: %s", error.message)
+                        self._trouble = error
+                    else:
+                        log.exception("a cell can't be made yet")
+                        self._trouble = SandboxUnavailable(f"a cell can't be made: {type(error).__name__}: {error}")
+                    self._tell_those_who_wait(self._trouble)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         finally:

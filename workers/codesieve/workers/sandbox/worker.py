@@ -1,15 +1,15 @@
 """The sandbox worker: programs in, judgements out.
 
-A program takes any free cell. Where the cell is lost under it, it is judged again elsewhere; only when that has happened
-three times does it end without a verdict. A timeout for which the machine's load could be to blame is judged once more,
-with no other program running. The worker proves its sandbox when it starts.
+A program takes any free cell, an urgent one the next that is free. Where the cell is lost under it, it is judged again
+elsewhere; only when that has happened three times does it end without a verdict. A timeout for which the machine's load
+could be to blame is judged once more, with no other program running. The worker proves its sandbox when it starts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -58,43 +58,41 @@ def overtime() -> float:
 
 
 class Alone:
-    """Lets many run at a time, or one alone."""
+    """Lets many run at a time, or one alone. Ending takes no wait, so that no cancellation can come between."""
 
     def __init__(self) -> None:
         self._running = 0
         self._wanted = 0
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._wanted)
-            self._running += 1
+        await self._until(lambda: not self._wanted)
+        self._running += 1
         try:
             yield
         finally:
-            async with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+            self._running -= 1
+            self._changed.set()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        async with self._changed:
-            self._wanted += 1
-            try:
-                await self._changed.wait_for(lambda: not self._running)
-                self._running += 1
-            except BaseException:
-                self._wanted -= 1
-                self._changed.notify_all()
-                raise
+        self._wanted += 1
         try:
-            yield
-        finally:
-            async with self._changed:
+            await self._until(lambda: not self._running)
+            self._running += 1
+            try:
+                yield
+            finally:
                 self._running -= 1
-                self._wanted -= 1
-                self._changed.notify_all()
+        finally:
+            self._wanted -= 1
+            self._changed.set()
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        while not ready():
+            self._changed.clear()
+            await self._changed.wait()  # all who wait are woken, also where one of them clears it again
 
 
 class SandboxWorker(TaskWorker[Program, Judgement]):
@@ -115,7 +113,7 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
             self._overtime = overtime()
             made_of = await self._backend.start()
             cells = await self._pool.start()
-            async with self._pool.cell() as cell:
+            async with self._pool.cell(urgent=False) as cell:
                 await prove(cell)
         except BaseException:
             await self.stop()
@@ -147,12 +145,12 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
 
     async def _attempt(self, program: Program) -> Judgement:
         busy = len(self._tasks) > 1
-        async with self._pool.cell() as cell, self._order.together():
+        async with self._pool.cell(program.urgent) as cell, self._order.together():
             run = Run(cell, program, self._overtime if busy else 1.0)
             judgement = await run.judge()
         if not (busy and run.blames_load):
             return judgement
-        async with self._pool.cell() as cell, self._order.alone():
+        async with self._pool.cell(program.urgent) as cell, self._order.alone():
             return await Run(cell, program, 1.0).judge()
 
 

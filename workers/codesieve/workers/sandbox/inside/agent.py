@@ -354,5 +354,7 @@ def main(arguments: list[str]) -> None:
     except (BrokenPipeError, ConnectionResetError):
         pass  # the host is gone
     except BaseException as error:  # noqa: BLE001  (the last word before the cell is given up)
-        host.sendall(frames.encode(frames.DIRTY, type(error).__name__, str(error)))
+        # A file's name may be a program's words, which no log is to hold.
+        why = error.strerror or "" if isinstance(error, OSError) else str(error)
+        host.sendall(frames.encode(frames.DIRTY, type(error).__name__, why))
     os._exit(0)
