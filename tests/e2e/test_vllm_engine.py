@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused
-from codesieve.workers.generation import models
+from codesieve.workers.generation import chat, models
 from codesieve.workers.generation.vllm import VllmEngine
-from codesieve.workers.types import FinishReason, GenerationRequest
+from codesieve.workers.types import FinishReason, GenerationRequest, PromptForm
 
 # Importing torch and vLLM warns of much that isn't ours to mend.
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
@@ -51,6 +51,67 @@ async def test_a_stop_sequence_ends_a_sample_and_is_not_in_it(engine: VllmEngine
     stopped = await engine.generate(request(0, temperature=0.0, stop=("return",)))
     assert stopped.completion == free.completion.partition(b"return")[0]
     assert stopped.finish_reason is FinishReason.STOP
+
+
+@pytest.mark.parametrize("place", [0, 1, 5, 20, 40])
+@pytest.mark.parametrize("length", [1, 3, 8])
+async def test_tokens_are_counted_as_far_as_their_text_stands_in_the_sample(
+    engine: VllmEngine, place: int, length: int
+) -> None:
+    free = await engine.generate(request(0, temperature=0.0, stop=(), token_logprobs=True))
+    assert free.token_logprobs is not None
+    assert (free.token_count, free.finish_reason) == (24, FinishReason.LENGTH)
+    stop = free.completion.decode()[place : place + length]  # wherever the tokens' borders are
+    stopped = await engine.generate(request(0, temperature=0.0, stop=(stop,), token_logprobs=True))
+    assert stopped.completion == free.completion.partition(stop.encode())[0]
+    count = stopped.token_count
+    assert count is not None
+    assert count < 24
+    assert stopped.token_logprobs == pytest.approx(free.token_logprobs[:count], abs=0.01)
+    assert stopped.cumulative_logprob == pytest.approx(sum(free.token_logprobs[:count]), abs=0.05)
+    # The text of so many tokens reaches the end of the sample, and that of one less doesn't.
+    so_many, one_less = [
+        (await engine.generate(request(0, temperature=0.0, stop=(), max_tokens=tokens))).completion
+        if tokens > 0
+        else b""
+        for tokens in (count, count - 1)
+    ]
+    assert so_many.startswith(stopped.completion)
+    assert len(one_less) < len(stopped.completion) or not stopped.completion
+
+
+async def test_the_end_of_text_token_does_not_count(engine: VllmEngine) -> None:
+    prompt = "<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n"
+    ended = await engine.generate(request(0, prompt=prompt, temperature=0.0, stop=(), max_tokens=100))
+    assert ended.finish_reason is FinishReason.STOP
+    assert ended.token_count is not None
+    whole = await engine.generate(
+        request(0, prompt=prompt, temperature=0.0, stop=(), max_tokens=ended.token_count, token_logprobs=True)
+    )
+    assert (whole.completion, whole.finish_reason) == (ended.completion, FinishReason.LENGTH)
+    assert whole.cumulative_logprob == pytest.approx(ended.cumulative_logprob, abs=0.05)
+
+
+async def test_a_model_is_chatted_with_in_its_own_template(engine: VllmEngine) -> None:
+    asked = request(0, temperature=0.0, stop=(), max_tokens=120, prompt_form=PromptForm.CHAT, names=("add",))
+    chatted = await engine.generate(asked)
+    # The same in words of one's own: what the template puts around them, and what is counted.
+    around = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+    around += f"<|im_start|>user\n{chat.said_to_model(asked)}<|im_end|>\n<|im_start|>assistant\n"
+    plain = await engine.generate(request(0, temperature=0.0, stop=(), max_tokens=120, prompt=around))
+    assert (chatted.answer, chatted.token_count) == (plain.completion, plain.token_count)
+    assert chatted.cumulative_logprob == pytest.approx(plain.cumulative_logprob, abs=0.1)
+    assert chatted.completion.startswith(b"\n")
+    assert chatted.completion.strip() in (chatted.answer or b"")
+
+
+async def test_top_k_and_min_p_narrow_what_is_sampled(engine: VllmEngine) -> None:
+    # The likeliest token is far ahead of the next one, so that no last bit matters.
+    sure: dict[str, Any] = {"prompt": "1, 2, 3, 4, 5, 6, 7, 8, 9,", "stop": (), "max_tokens": 6}
+    greedy = await engine.generate(request(0, temperature=0.0, **sure))
+    for narrow, same in (({}, False), ({"top_k": 1}, True), ({"min_p": 1.0}, True)):
+        made = [(await engine.generate(request(i, temperature=2.0, **sure, **narrow))).completion for i in range(3)]
+        assert (made == [greedy.completion] * 3) is same
 
 
 async def test_temperature_zero_is_greedy_whatever_the_seed(engine: VllmEngine) -> None:
@@ -99,6 +160,7 @@ async def test_more_prompts_than_one_step_takes_are_all_sampled(engine: VllmEngi
         ({"prompt": "x = 1\n" * 20_000}, "maximum"),
         ({"temperature": -1.0}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"min_p": 2.0}, "min_p"),
     ],
 )
 async def test_a_bad_request_is_refused_and_the_next_is_served(

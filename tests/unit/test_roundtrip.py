@@ -112,5 +112,5 @@ def test_both_sides_have_the_same_fields() -> None:
     for name in ("FunctionTests", "AssertionTests", "StdioCase", "StdioTests", "ScriptTests", "Problem"):
         mine, theirs = ({field.name for field in dataclasses.fields(getattr(m, name))} for m in (problems, types))
         assert mine == theirs, name
-    for name in ("Verdict", "Integrity", "FinishReason"):
+    for name in ("Verdict", "Integrity", "FinishReason", "PromptForm"):
         assert {each.value for each in getattr(seen, name)} == {each.value for each in getattr(types, name)}

@@ -49,6 +49,11 @@ def _time(wire: Timestamp) -> datetime.datetime:
 
 # What goes out.
 
+_PROMPT_FORMS = {
+    None: types_pb2.PROMPT_FORM_UNSPECIFIED,
+    types.PromptForm.COMPLETION: types_pb2.PROMPT_FORM_COMPLETION,
+    types.PromptForm.CHAT: types_pb2.PROMPT_FORM_CHAT,
+}
 _PRIORITIES = {
     None: types_pb2.PRIORITY_UNSPECIFIED,
     types.Priority.BATCH: types_pb2.PRIORITY_BATCH,
@@ -97,6 +102,10 @@ def _problem(problem: Problem) -> types_pb2.Problem:
                 )
             )
     return message
+
+
+def prompt_form(value: types.PromptForm | None) -> types_pb2.PromptForm:
+    return _PROMPT_FORMS[value]
 
 
 def priority(value: types.Priority | None) -> types_pb2.Priority:
@@ -183,6 +192,10 @@ def sample(wire: types_pb2.Sample) -> types.Sample:
         token_count=wire.token_count if wire.HasField("token_count") else None,
         cumulative_logprob=wire.cumulative_logprob if wire.HasField("cumulative_logprob") else None,
         finish_reason=_enum_or_none(types.FinishReason, types_pb2.Sample.FinishReason, wire.finish_reason),
+        token_logprobs=tuple(wire.token_logprobs) or None,
+        prompt_form=_enum_or_none(types.PromptForm, types_pb2.PromptForm, wire.prompt_form, "PROMPT_FORM_"),
+        answer=wire.answer if wire.HasField("answer") else None,
+        reasoning=wire.reasoning if wire.HasField("reasoning") else None,
     )
 
 

@@ -46,8 +46,18 @@ class Generation:
     top_p: float | None = None
     max_tokens: int | None = None
     stop: Sequence[str] = ()
-    """Empty takes Codex's stop sequences."""
+    """The completion ends in front of the first of these. Empty takes Codex's stop sequences."""
     seed: int = 0
+    """The same seed gives the same samples on one engine, as far as the engine promises it: vLLM does so for equal batches
+    on equal hardware and software."""
+    top_k: int = 0
+    """Only the so many most likely tokens are sampled from; 0 for all."""
+    min_p: float = 0.0
+    """Only tokens at least so many times as likely as the most likely one are sampled from; 0 for all."""
+    token_logprobs: bool = False
+    """Whether samples carry each token's log-probability."""
+    prompt_form: types.PromptForm | None = None
+    """None takes COMPLETION. With CHAT no stop sequences are taken unless some are given."""
 
 
 def create_job(
@@ -179,6 +189,13 @@ def _wrong_generation(generation: Generation) -> list[tuple[str, str]]:
         wrong.append((f"{at}.top_p", f"must be above 0 and at most 1, not {generation.top_p:g}"))
     if generation.max_tokens is not None and not 1 <= generation.max_tokens < 2**31:
         wrong.append((f"{at}.max_tokens", f"must be at least 1, not {generation.max_tokens}"))
+    for place, text in enumerate(generation.stop):
+        if not text:
+            wrong.append((f"{at}.stop[{place}]", "must not be empty"))
+    if not 0 <= generation.top_k < 2**31:
+        wrong.append((f"{at}.top_k", f"must be at least 0, not {generation.top_k}"))
+    if not 0 <= generation.min_p <= 1:
+        wrong.append((f"{at}.min_p", f"must be between 0 and 1, not {generation.min_p:g}"))
     if not -(2**63) <= generation.seed < 2**63:
         wrong.append((f"{at}.seed", "doesn't fit in 64 bits"))
     return wrong
@@ -193,6 +210,10 @@ def _generation(generation: Generation) -> job_pb2.Generation:
         max_tokens=generation.max_tokens or 0,
         stop=generation.stop,
         seed=generation.seed,
+        top_k=generation.top_k,
+        min_p=generation.min_p,
+        token_logprobs=generation.token_logprobs,
+        prompt_form=convert.prompt_form(generation.prompt_form),
     )
 
 

@@ -57,6 +57,15 @@ class FinishReason(enum.StrEnum):
     LENGTH = "LENGTH"
 
 
+class PromptForm(enum.StrEnum):
+    """How a problem is put to a model."""
+
+    COMPLETION = "COMPLETION"
+    """The model goes on with the prompt, as Codex did."""
+    CHAT = "CHAT"
+    """The prompt is a user's message in the model's chat template, and the code is taken out of the answer."""
+
+
 class JobState(enum.StrEnum):
     """Where a job is in its life."""
 
@@ -197,9 +206,20 @@ class Sample:
     index: int
     completion: bytes
     token_count: int | None = None
+    """Of the tokens whose text stands in the completion, in whole or in part."""
     cumulative_logprob: float | None = None
+    """Of those tokens, by the model's own probabilities."""
     finish_reason: FinishReason | None = None
     judgement: Judgement | None = None
+    token_logprobs: tuple[float, ...] | None = None
+    """Of each of those tokens, where the job asked for them and the engine tells them."""
+    prompt_form: PromptForm | None = None
+    """None for samples that were recorded."""
+    answer: bytes | None = None
+    """In the chat form what the completion was taken out of: the answer without its thinking, its first 64 KiB. The counts
+    are then those of the whole answer."""
+    reasoning: bytes | None = None
+    """In the chat form what the model thought before it answered, its first 64 KiB."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

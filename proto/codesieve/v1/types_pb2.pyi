@@ -12,9 +12,18 @@ class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRIORITY_UNSPECIFIED: _ClassVar[Priority]
     PRIORITY_BATCH: _ClassVar[Priority]
     PRIORITY_INTERACTIVE: _ClassVar[Priority]
+
+class PromptForm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROMPT_FORM_UNSPECIFIED: _ClassVar[PromptForm]
+    PROMPT_FORM_COMPLETION: _ClassVar[PromptForm]
+    PROMPT_FORM_CHAT: _ClassVar[PromptForm]
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_BATCH: Priority
 PRIORITY_INTERACTIVE: Priority
+PROMPT_FORM_UNSPECIFIED: PromptForm
+PROMPT_FORM_COMPLETION: PromptForm
+PROMPT_FORM_CHAT: PromptForm
 
 class Problem(_message.Message):
     __slots__ = ("problem_id", "prompt", "entry_point", "check_function", "assertions", "stdio", "script", "canonical_solution")
@@ -125,7 +134,7 @@ class Limits(_message.Message):
     def __init__(self, cpu_time_limit: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., wall_time_limit: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_limit_bytes: _Optional[int] = ..., output_limit_bytes: _Optional[int] = ..., file_size_limit_bytes: _Optional[int] = ..., process_limit: _Optional[int] = ...) -> None: ...
 
 class Sample(_message.Message):
-    __slots__ = ("sample_id", "problem_id", "temperature", "index", "completion", "token_count", "cumulative_logprob", "finish_reason")
+    __slots__ = ("sample_id", "problem_id", "temperature", "index", "completion", "token_count", "cumulative_logprob", "finish_reason", "token_logprobs", "prompt_form", "answer", "reasoning")
     class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FINISH_REASON_UNSPECIFIED: _ClassVar[Sample.FinishReason]
@@ -142,6 +151,10 @@ class Sample(_message.Message):
     TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     CUMULATIVE_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FORM_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    REASONING_FIELD_NUMBER: _ClassVar[int]
     sample_id: str
     problem_id: str
     temperature: float
@@ -150,7 +163,11 @@ class Sample(_message.Message):
     token_count: int
     cumulative_logprob: float
     finish_reason: Sample.FinishReason
-    def __init__(self, sample_id: _Optional[str] = ..., problem_id: _Optional[str] = ..., temperature: _Optional[float] = ..., index: _Optional[int] = ..., completion: _Optional[bytes] = ..., token_count: _Optional[int] = ..., cumulative_logprob: _Optional[float] = ..., finish_reason: _Optional[_Union[Sample.FinishReason, str]] = ...) -> None: ...
+    token_logprobs: _containers.RepeatedScalarFieldContainer[float]
+    prompt_form: PromptForm
+    answer: bytes
+    reasoning: bytes
+    def __init__(self, sample_id: _Optional[str] = ..., problem_id: _Optional[str] = ..., temperature: _Optional[float] = ..., index: _Optional[int] = ..., completion: _Optional[bytes] = ..., token_count: _Optional[int] = ..., cumulative_logprob: _Optional[float] = ..., finish_reason: _Optional[_Union[Sample.FinishReason, str]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., prompt_form: _Optional[_Union[PromptForm, str]] = ..., answer: _Optional[bytes] = ..., reasoning: _Optional[bytes] = ...) -> None: ...
 
 class Judgement(_message.Message):
     __slots__ = ("verdict", "unjudged", "integrity", "cached", "detail", "wall_time", "cpu_time", "peak_memory_bytes", "stdout", "stderr", "tests")

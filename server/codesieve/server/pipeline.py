@@ -118,6 +118,10 @@ class Pipeline:
                 token_count=made.token_count,
                 cumulative_logprob=made.cumulative_logprob,
                 finish_reason=made.finish_reason,
+                token_logprobs=made.token_logprobs,
+                prompt_form=made.prompt_form,
+                answer=made.answer,
+                reasoning=made.reasoning,
             ),
         )
 

@@ -82,6 +82,28 @@ def test_run_prints_one_json_object_and_writes_the_files(fake: Any, tmp_path: Pa
     assert (asked.model, asked.samples_per_problem, asked.seed, list(asked.temperatures)) == ("m", 2, 7, [0.2])
 
 
+def test_how_samples_are_drawn_is_sent_as_it_was_said(fake: Any, tmp_path: Path) -> None:
+    said = [
+        "--top-k",
+        "40",
+        "--min-p",
+        "0.05",
+        "--stop",
+        r"\ndef",
+        "--stop",
+        "\nclass",
+        "--stop",
+        r"\\n\t\x",
+        "--prompt-form",
+        "chat",
+    ]
+    done = codesieve("run", "humaneval", "--server", fake.target, *said, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    asked = fake.requests[0].job.generation
+    assert asked.prompt_form == types_pb2.PROMPT_FORM_CHAT
+    assert (asked.top_k, asked.min_p, list(asked.stop)) == (40, 0.05, ["\ndef", "\nclass", "\\n\t\\x"])
+
+
 def test_run_shows_people_a_table_and_no_control_characters(fake: Any, tmp_path: Path) -> None:
     done = codesieve("run", "humaneval", "--server", fake.target, "-n", "2", cwd=tmp_path, COLUMNS="150")
     assert done.returncode == 0
@@ -140,6 +162,9 @@ BAD = [
     (["run", "humaneval", "-n", "2", "-k", "1,3"], "-k: is 3, but there are at most 2 samples"),
     (["run", "humaneval", "-k", "x"], "must be whole numbers"),
     (["run", "humaneval", "--top-p", "0"], "--top-p: must be above 0"),
+    (["run", "humaneval", "--top-k", "-1"], "--top-k: must be at least 0"),
+    (["run", "humaneval", "--min-p", "2"], "--min-p: must be between 0 and 1"),
+    (["run", "humaneval", "--stop", ""], "--stop: must not be empty"),
     (["run", "humaneval", "--job-id", "A"], "--job-id: must be"),
     (["run", "humaneval", "--limit", "-3"], "--limit: must be at least 0"),
     (["run", "none.jsonl"], "none.jsonl: there is no such file"),

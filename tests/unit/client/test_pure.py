@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import random
@@ -238,6 +239,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
 
 def test_every_wrong_field_is_named_as_the_server_names_it() -> None:
     generation = Generation(temperatures=(-1, 0.2, 0.2), samples_per_problem=0, top_p=1.5, max_tokens=0)
+    generation = dataclasses.replace(generation, stop=("x", ""), top_k=-1, min_p=float("nan"))
     with pytest.raises(InvalidRequest) as raised:
         requests.create_job("humaneval", generation, k=(0,), limit=-1, job_id="No")
     assert [field for field, _ in raised.value.violations] == [
@@ -248,6 +250,9 @@ def test_every_wrong_field_is_named_as_the_server_names_it() -> None:
         "job.generation.temperatures[2]",
         "job.generation.top_p",
         "job.generation.max_tokens",
+        "job.generation.stop[1]",
+        "job.generation.top_k",
+        "job.generation.min_p",
         "job.k[0]",
     ]
 

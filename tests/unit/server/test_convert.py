@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
+from codesieve.client import convert
 from codesieve.server.convert import answers, requests
 from codesieve.server.errors import InvalidRequest, PreconditionFailed
 from codesieve.server.jobs.model import (
     Job,
+    JobEvent,
     JobKey,
     JobState,
     Progress,
+    SampleGenerated,
     planned_requests,
     request_digest,
     temperatures,
@@ -34,6 +37,8 @@ from codesieve.workers.types import (
     Integrity,
     Judgement,
     Limits,
+    PromptForm,
+    Sample,
     ScriptTests,
     StdioCase,
     StdioTests,
@@ -43,6 +48,7 @@ from codesieve.workers.types import (
 )
 
 PROBLEM = {"problemId": "p/0", "prompt": "", "entryPoint": "f", "checkFunction": "Y2hlY2s="}
+NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 FOURTH = "job.problems.inline.problems[3]"
 
 
@@ -87,6 +93,45 @@ def test_defaults_are_codexs() -> None:
     assert spec.ks == (1,)
 
 
+def test_how_samples_are_drawn_reaches_every_request() -> None:
+    chosen = generation(topP=0.5, topK=40, minP=0.05, maxTokens=9, stop=["x"], seed=3, tokenLogprobs=True)
+    chosen["promptForm"] = "PROMPT_FORM_CHAT"
+    job_id, spec, contents = requests.create_job(a_job(generation=chosen), OneModel())
+    assert spec.generation is not None
+    made = [request for _, request in planned_requests(job_id, spec, contents)]
+    assert len({request.seed for request in made}) == len(made) == 2
+    for name in ("top_p", "top_k", "min_p", "max_tokens", "stop", "token_logprobs", "prompt_form"):
+        assert {getattr(request, name) for request in made} == {getattr(spec.generation, name)}, name
+    told = answers.job(Job(JobKey("", job_id), spec, b"", JobState.PENDING, NOW, Progress(2))).generation
+    assert json_format.MessageToDict(told) == {**chosen, "model": "m", "seed": "3"}
+
+
+def test_in_the_chat_form_answers_end_by_themselves_and_the_tests_names_are_told() -> None:
+    chat = generation(promptForm="PROMPT_FORM_CHAT", samplesPerProblem=1)
+    request = a_job(**with_fourth(checkFunction="YQ==", entryPoint="f"), generation=chat)
+    request.job.problems.inline.problems[0].assertions.assertions[0] = b"assert g(len([])) == 0"
+    made = [one for _, one in planned_requests(*requests.create_job(request, OneModel()))]
+    assert {one.stop for one in made} == {()}
+    assert [(one.goes_on_with_prompt, one.names) for one in made] == [
+        (False, ("g",)),
+        (False, ()),
+        (False, ()),
+        (True, ("f",)),
+    ]
+
+
+def test_a_sample_goes_out_with_all_that_is_known_of_it() -> None:
+    bare = Sample("s", "p", None, 0, b"x")
+    chatted = dataclasses.replace(
+        bare, token_logprobs=(-0.5, -0.25), prompt_form=PromptForm.CHAT, answer=b"", reasoning=b"hm"
+    )
+    for sample in (bare, chatted):
+        sent = answers.event(JobEvent(1, NOW, SampleGenerated(sample))).sample_generated
+        got = convert.sample(types_pb2.Sample.FromString(sent.SerializeToString()))
+        for name in ("token_logprobs", "prompt_form", "answer", "reasoning"):
+            assert getattr(got, name) == getattr(sample, name), name
+
+
 def generation(**changes: Any) -> dict[str, Any]:
     return {"temperatures": [0.2], "samplesPerProblem": 2, **changes}
 
@@ -123,6 +168,10 @@ LARGE, NOT_UTF8 = b64(b"x" * (2**20 + 1)), b64(b"\xff")
         ({"generation": generation(topP=0)}, "job.generation.top_p"),
         ({"generation": generation(maxTokens=-1)}, "job.generation.max_tokens"),
         ({"generation": generation(stop=[""])}, "job.generation.stop[0]"),
+        ({"generation": generation(promptForm=7)}, "job.generation.prompt_form"),
+        ({"generation": generation(topK=-1)}, "job.generation.top_k"),
+        ({"generation": generation(minP=1.5)}, "job.generation.min_p"),
+        ({"generation": generation(minP="NaN")}, "job.generation.min_p"),
         ({"k": [3]}, "job.k[0]"),
         ({"k": [1, 0]}, "job.k[1]"),
         ({"problems": {}}, "job.problems"),

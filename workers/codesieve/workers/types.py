@@ -15,6 +15,9 @@ from collections.abc import Sequence
 CODEX_STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """The stop sequences of Chen et al. 2021, section 3.2."""
 
+KEPT_OF_AN_ANSWER = 64 * 1024
+"""Bytes of a chat model's answer, and of its thinking, that a sample keeps beside the completion."""
+
 KEPT_OF_A_VALUE = 1000
 """Bytes of each test's input and output that a judgement keeps."""
 KEPT_OF_ALL_VALUES = 16 * 1024
@@ -49,6 +52,15 @@ class FinishReason(enum.StrEnum):
 
     STOP = "STOP"
     LENGTH = "LENGTH"
+
+
+class PromptForm(enum.StrEnum):
+    """How a problem is put to a model."""
+
+    COMPLETION = "COMPLETION"
+    """The model goes on with the prompt."""
+    CHAT = "CHAT"
+    """The prompt is a user's message, and the code is taken out of the answer."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -167,8 +179,19 @@ class Sample:
     index: int
     completion: bytes
     token_count: int | None = None
+    """Of the tokens whose text stands in the completion, in whole or in part."""
     cumulative_logprob: float | None = None
+    """Of those tokens."""
     finish_reason: FinishReason | None = None
+    token_logprobs: tuple[float, ...] | None = None
+    """Of each of those tokens, where they were asked for and the engine tells them."""
+    prompt_form: PromptForm | None = None
+    """None for samples that were recorded."""
+    answer: bytes | None = None
+    """In the chat form what the completion was taken out of: the answer without its thinking, its beginning. The counts are
+    then those of the whole answer."""
+    reasoning: bytes | None = None
+    """In the chat form what the model thought before it answered, its beginning."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -185,17 +208,32 @@ class GenerationRequest:
     top_p: float = 0.95
     max_tokens: int = 512
     stop: Sequence[str] = CODEX_STOP
+    top_k: int = 0
+    """0 for all tokens."""
+    min_p: float = 0.0
+    """0 for all tokens."""
+    token_logprobs: bool = False
+    """Whether the sample is to carry each token's log-probability."""
+    prompt_form: PromptForm = PromptForm.COMPLETION
+    goes_on_with_prompt: bool = True
+    """Whether the program is prompt + completion; else it is the completion alone."""
+    names: tuple[str, ...] = ()
+    """In the chat form what an answer's code has to define, as far as the tests tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Generated:
-    """What an engine made of one `GenerationRequest`."""
+    """What an engine made of one `GenerationRequest`. The fields are those of `Sample`."""
 
     work_id: str
     completion: bytes
     token_count: int | None = None
     cumulative_logprob: float | None = None
     finish_reason: FinishReason | None = None
+    token_logprobs: tuple[float, ...] | None = None
+    prompt_form: PromptForm | None = None
+    answer: bytes | None = None
+    reasoning: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -170,6 +170,10 @@ def _sample(sample: types.Sample) -> Row:
         "cumulative_logprob": sample.cumulative_logprob,
         "finish_reason": sample.finish_reason,
         "sample_id": sample.sample_id,
+        **({} if sample.token_logprobs is None else {"token_logprobs": sample.token_logprobs}),
+        **({} if sample.prompt_form is None else {"prompt_form": sample.prompt_form}),
+        **({} if sample.answer is None else {"answer": types.to_text(sample.answer)}),
+        **({} if sample.reasoning is None else {"reasoning": types.to_text(sample.reasoning)}),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import click
@@ -41,6 +42,22 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
 @click.option("--top-p", type=float, help="Nucleus sampling.  [default: 0.95]")
 @click.option("--max-tokens", type=int, help="The longest completion.  [default: 512]")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
+@click.option("--top-k", type=int, default=0, help="Sample from the TOP_K most likely tokens only.  [default: all]")
+@click.option(
+    "--min-p", type=float, default=0.0, help="Of tokens at least MIN_P as likely as the likeliest.  [default: all]"
+)
+@click.option(
+    "--stop",
+    "stops",
+    multiple=True,
+    callback=lambda _context, _option, given: tuple(map(_unescaped, given)),
+    help=r"A sample ends in front of this. Repeatable; \n, \t and \\ are read as in Python.  [default: Codex's]",
+)
+@click.option(
+    "--prompt-form",
+    type=click.Choice(types.PromptForm, case_sensitive=False),
+    help="Have the model go on with the prompt, or chat with it and take the code out of its answer.  [default: completion]",
+)
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
 @common.embedding_options
 @common.json_option
@@ -52,6 +69,10 @@ def run(
     top_p: float | None,
     max_tokens: int | None,
     seed: int,
+    top_k: int,
+    min_p: float,
+    stops: tuple[str, ...],
+    prompt_form: types.PromptForm | None,
     limit: int,
     ks: tuple[int, ...],
     out: Path | None,
@@ -71,7 +92,15 @@ def run(
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("run")
     generation = requests.Generation(
-        temperatures=temperatures, samples_per_problem=samples, top_p=top_p, max_tokens=max_tokens, seed=seed
+        temperatures=temperatures,
+        samples_per_problem=samples,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        seed=seed,
+        top_k=top_k,
+        min_p=min_p,
+        stop=stops,
+        prompt_form=prompt_form,
     )
     with common.fields_named(problems):
         requests.create_job(
@@ -97,6 +126,11 @@ def run(
             show.result(result, list(told["files"].values()))
         if failed is not None:
             raise failed
+
+
+def _unescaped(text: str) -> str:
+    r"""Stop sequences begin with line ends, which a shell makes hard to write."""
+    return re.sub(r"\\([nt\\])", lambda found: {"n": "\n", "t": "\t", "\\": "\\"}[found[1]], text)
 
 
 def _local_source(model: str | None, server: connecting.Server | None) -> str | None:

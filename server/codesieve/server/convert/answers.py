@@ -22,8 +22,12 @@ from codesieve.server.jobs.model import (
 from codesieve.server.models import Model
 from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, model_pb2, types_pb2
-from codesieve.workers.types import Judgement, Limits, Sample, TestResult, WorkFailed
+from codesieve.workers.types import Judgement, Limits, PromptForm, Sample, TestResult, WorkFailed
 
+_PROMPT_FORMS = {
+    PromptForm.COMPLETION: types_pb2.PROMPT_FORM_COMPLETION,
+    PromptForm.CHAT: types_pb2.PROMPT_FORM_CHAT,
+}
 _PRIORITIES = {Priority.BATCH: types_pb2.PRIORITY_BATCH, Priority.INTERACTIVE: types_pb2.PRIORITY_INTERACTIVE}
 
 
@@ -137,6 +141,10 @@ def _sample(value: Sample) -> types_pb2.Sample:
         token_count=value.token_count,
         cumulative_logprob=value.cumulative_logprob,
         finish_reason=value.finish_reason.value if value.finish_reason else None,
+        token_logprobs=value.token_logprobs,
+        prompt_form=_PROMPT_FORMS[value.prompt_form] if value.prompt_form else None,
+        answer=value.answer,
+        reasoning=value.reasoning,
     )
 
 
@@ -149,6 +157,10 @@ def _generation(value: GenerationSpec) -> job_pb2.Generation:
         max_tokens=value.max_tokens,
         stop=value.stop,
         seed=value.seed,
+        top_k=value.top_k,
+        min_p=value.min_p,
+        token_logprobs=value.token_logprobs,
+        prompt_form=_PROMPT_FORMS[value.prompt_form],
     )
 
 

@@ -24,7 +24,7 @@ from codesieve.server.jobs.model import GenerationSpec, JobContents, JobSpec
 from codesieve.server.models import ModelRegistry
 from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
-from codesieve.workers.types import Limits, Problem, Sample
+from codesieve.workers.types import Limits, Problem, PromptForm, Sample
 
 MAX_TOKENS = 131_072
 MAX_TEMPERATURES = 100
@@ -37,6 +37,10 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400.0
 JOB_ID_FORM = "must be 1 to 63 lower-case letters, digits and hyphens, beginning with a letter"
 
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_PROMPT_FORMS = {
+    types_pb2.PROMPT_FORM_COMPLETION: PromptForm.COMPLETION,
+    types_pb2.PROMPT_FORM_CHAT: PromptForm.CHAT,
+}
 _PRIORITIES = {types_pb2.PRIORITY_BATCH: Priority.BATCH, types_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE}
 
 
@@ -290,6 +294,14 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         found.add(f"{here}.top_p", f"must be greater than 0 and at most 1, not {top_p:g}")
     if not 0 <= message.max_tokens <= MAX_TOKENS:
         found.add(f"{here}.max_tokens", f"must be between 0 and {MAX_TOKENS}, not {message.max_tokens}")
+    if message.prompt_form and message.prompt_form not in _PROMPT_FORMS:
+        found.add(
+            f"{here}.prompt_form", f"must be PROMPT_FORM_COMPLETION or PROMPT_FORM_CHAT, not {message.prompt_form}"
+        )
+    if message.top_k < 0:
+        found.add(f"{here}.top_k", f"must be at least 0, not {message.top_k}")
+    if not 0 <= message.min_p <= 1:  # false for NaN as well
+        found.add(f"{here}.min_p", f"must be between 0 and 1, not {message.min_p:g}")
     if len(message.stop) > MAX_STOP:
         found.add(f"{here}.stop", f"must hold at most {MAX_STOP}, not {len(message.stop)}")
     for i, stop in enumerate(message.stop[:MAX_STOP]):
@@ -303,4 +315,8 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         max_tokens=message.max_tokens or 512,
         stop=tuple(message.stop),
         seed=message.seed,
+        top_k=message.top_k,
+        min_p=message.min_p,
+        token_logprobs=message.token_logprobs,
+        prompt_form=_PROMPT_FORMS.get(message.prompt_form, PromptForm.COMPLETION),
     )

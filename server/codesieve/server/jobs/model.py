@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from codesieve.server.digests import digest_of
 from codesieve.server.evaluation.report import TemperatureReport
 from codesieve.server.sharing import Priority
+from codesieve.workers.generation.extract import names_under_test
 from codesieve.workers.types import (
     CODEX_STOP,
     FunctionTests,
@@ -26,6 +27,7 @@ from codesieve.workers.types import (
     Judgement,
     Limits,
     Problem,
+    PromptForm,
     Sample,
     WorkFailed,
 )
@@ -66,6 +68,10 @@ class GenerationSpec:
     stop: tuple[str, ...]
     """Empty where none were chosen: see `default_stop`."""
     seed: int
+    top_k: int = 0
+    min_p: float = 0.0
+    token_logprobs: bool = False
+    prompt_form: PromptForm = PromptForm.COMPLETION
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,9 +136,12 @@ def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
     return f"{problem_id}@{'-' if temperature is None else f'{temperature:g}'}#{index}"
 
 
-def default_stop(problem: Problem) -> tuple[str, ...]:
-    """Codex's stop sequences where the completion is one function's body; they would end a whole program at its first."""
-    return CODEX_STOP if isinstance(problem.tests, FunctionTests) else ()
+def default_stop(problem: Problem, form: PromptForm = PromptForm.COMPLETION) -> tuple[str, ...]:
+    """Codex's stop sequences where the completion is one function's body; they would end a whole program at its first.
+
+    In the chat form there are none: an answer ends by itself.
+    """
+    return CODEX_STOP if isinstance(problem.tests, FunctionTests) and form is PromptForm.COMPLETION else ()
 
 
 def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator[tuple[Problem, GenerationRequest]]:
@@ -145,6 +154,7 @@ def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator
     if generation is None:
         return
     for problem in contents.problems:
+        names = names_under_test(problem) if generation.prompt_form is PromptForm.CHAT else ()
         for temperature in generation.temperatures:
             for index in range(generation.samples_per_problem):
                 name = sample_id(problem.problem_id, temperature, index)
@@ -162,7 +172,13 @@ def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator
                         seed=int.from_bytes(digest[:4], "big"),
                         top_p=generation.top_p,
                         max_tokens=generation.max_tokens,
-                        stop=generation.stop or default_stop(problem),
+                        stop=generation.stop or default_stop(problem, generation.prompt_form),
+                        top_k=generation.top_k,
+                        min_p=generation.min_p,
+                        token_logprobs=generation.token_logprobs,
+                        prompt_form=generation.prompt_form,
+                        goes_on_with_prompt=isinstance(problem.tests, FunctionTests),
+                        names=names,
                     ),
                 )
 

@@ -1,29 +1,34 @@
-"""An engine over any OpenAI-compatible endpoint, by its text completions (``/v1/completions``).
+"""An engine over any OpenAI-compatible endpoint, by its text completions or its chat, as a request's form asks.
 
-Each request is one call with its own seed. The SDK repeats a call that failed on the way or met a rate limit, and waits
-as long as the endpoint asks for. Token counts and log-probabilities are taken where the endpoint sends them. Some
-endpoints take fewer stop sequences than Codex's five (OpenAI's own takes four) and say so when they refuse the request.
+Each request is one call with its own seed, made again by the rules of `patience` where it failed on the way or met a rate
+limit; the SDK's own retries wait each for itself, and no longer than two minutes. top_k and min_p are no part of OpenAI's
+API, and an endpoint that doesn't know them may pass over them in silence; they are sent only to servers that are known to
+take them. `openai_forms` tells the rest.
 """
 
 from __future__ import annotations
 
+import functools
+import time
 from typing import TYPE_CHECKING
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, ModelNotFound
-from codesieve.workers.types import FinishReason, Generated, GenerationRequest
+from codesieve.workers.generation import openai_forms
+from codesieve.workers.generation.patience import Patience, TryAgain, retry_after_seconds
+from codesieve.workers.types import Generated, GenerationRequest, PromptForm
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types import CompletionChoice
 
-_RETRIES = 6
-"""With the SDK's growing pauses about half a minute in all."""
 _START_TIMEOUT_SECONDS = 10.0
+_PASSING_STATUS = (408, 409, 425, 429)
+"""What an endpoint answers when the same request may do later; any 5xx says so as well."""
 _REFUSED_STATUS = (400, 404, 413, 422)
 """What an endpoint answers when the request itself is at fault."""
 _UNAVAILABLE_STATUS = (401, 403, 429, 502, 503, 504)
 """What it answers when it takes no request at all now, whatever is in it."""
-_FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
+_SERVERS_WITH_TOP_K = ("vllm", "sglang", "llamacpp")
+"""What owns the models of servers that take top_k and min_p, by their lists of models."""
 
 
 class OpenAIEngine:
@@ -38,6 +43,9 @@ class OpenAIEngine:
         self._model = model
         self._api_key = api_key
         self._client: AsyncOpenAI | None = None
+        self._owner = ""
+        self._terms = openai_forms.Terms()
+        self._patience = Patience()
 
     async def start(self) -> str:
         """Asks the endpoint for its models. Raises `EngineUnavailable` naming the URL, or `ModelNotFound`."""
@@ -46,9 +54,9 @@ class OpenAIEngine:
         except ImportError as error:
             raise EngineUnavailable("the openai package is not installed; pip install 'codesieve[openai]'") from error
         # The SDK wants a key of some kind; endpoints of one's own seldom ask for one.
-        client = openai.AsyncOpenAI(base_url=self._base_url, api_key=self._api_key or "none", max_retries=_RETRIES)
+        client = openai.AsyncOpenAI(base_url=self._base_url, api_key=self._api_key or "none", max_retries=0)
         try:
-            page = await client.with_options(max_retries=0, timeout=_START_TIMEOUT_SECONDS).models.list()
+            page = await client.with_options(timeout=_START_TIMEOUT_SECONDS).models.list()
             listed = [model.id for model in page.data]
             if not self._model and not listed:
                 raise ModelNotFound(f"{self._base_url} lists no models; name one as {self._base_url}#MODEL")
@@ -70,64 +78,60 @@ class OpenAIEngine:
             raise
         self._client = client
         self._model = self._model or listed[0]
+        self._owner = next((model.owned_by for model in page.data if model.id == self._model), "")
         return f"{self._model} at {self._base_url}"
 
     async def generate(self, request: GenerationRequest) -> Generated:
         """Makes one sample. Cancelling closes the connection, by which an endpoint knows to stop."""
         if self._client is None:
             raise EngineError("the engine is not started")
+        if (request.top_k or request.min_p) and self._owner not in _SERVERS_WITH_TOP_K:
+            raise EngineRequestRefused(
+                f"top_k and min_p are no part of OpenAI's API, and {self._base_url} doesn't say that it is a server that "
+                f"takes them ({', '.join(_SERVERS_WITH_TOP_K)})"
+            )
+        while True:
+            terms = self._terms
+            ask = functools.partial(self._ask, self._client, request, terms)
+            try:
+                answer = await self._patience.run(ask)
+            except EngineRequestRefused as error:
+                fewer = terms.after(error.message, request)
+                if fewer == terms:
+                    raise
+                self._terms = self._terms.and_also(fewer)
+            else:
+                return openai_forms.generated(request, answer, self._base_url)
+
+    async def _ask(
+        self, client: AsyncOpenAI, request: GenerationRequest, terms: openai_forms.Terms
+    ) -> openai_forms.Answer | None:
         import openai
 
+        body = openai_forms.body_of(request, self._model, terms)
         try:
-            answer = await self._client.completions.create(
-                model=self._model,
-                prompt=request.prompt,
-                temperature=request.temperature,
-                top_p=request.top_p,
-                max_tokens=request.max_tokens,
-                stop=list(request.stop) or None,
-                seed=request.seed,
-                n=1,
-                logprobs=1,  # 0 means "the sampled token's alone" to some endpoints and "none" to others
-            )
+            if request.prompt_form is PromptForm.CHAT:
+                return openai_forms.chat_answer(await client.chat.completions.create(**body))
+            return openai_forms.completion_answer(await client.completions.create(**body))
         except openai.APIStatusError as error:
             if error.status_code in _REFUSED_STATUS:
                 raise EngineRequestRefused(f"{self._base_url} refuses the request: {error.message}") from error
             kind = EngineUnavailable if error.status_code in _UNAVAILABLE_STATUS else EngineError
-            raise kind(f"{self._base_url} answered {error.status_code}: {error.message}") from error
+            failed = kind(f"{self._base_url} answered {error.status_code}: {error.message}")
+            # An account that is used up answers as a rate limit does, and no waiting helps.
+            passing = error.status_code in _PASSING_STATUS or error.status_code >= 500
+            if passing and error.code != "insufficient_quota":
+                raise TryAgain(failed, retry_after_seconds(error.response.headers, time.time())) from error
+            raise failed from error
         except openai.APITimeoutError as error:
-            raise EngineError(f"{self._base_url} took too long: {error}") from error
+            raise TryAgain(EngineError(f"{self._base_url} took too long: {error}"), None) from error
         except openai.APIConnectionError as error:
-            raise EngineUnavailable(f"{self._base_url} can't be reached: {error}") from error
+            raise TryAgain(EngineUnavailable(f"{self._base_url} can't be reached: {error}"), None) from error
         except openai.APIError as error:
             raise EngineError(f"{self._base_url} failed: {error}") from error
-        if not answer.choices:
-            raise EngineError(f"{self._base_url} answered with no completion")
-        choice = answer.choices[0]
-        if choice.finish_reason not in _FINISH_REASONS:
-            raise EngineRequestRefused(f"{self._base_url} held the completion back: {choice.finish_reason}")
-        token_count, cumulative_logprob = _tokens(choice)
-        if token_count is None and answer.usage is not None:
-            token_count = answer.usage.completion_tokens
-        return Generated(
-            request.work_id,
-            choice.text.encode("utf-8", "surrogatepass"),
-            token_count,
-            cumulative_logprob,
-            _FINISH_REASONS[choice.finish_reason],
-        )
 
     async def stop(self) -> None:
         """Closes the connections."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
-
-
-def _tokens(choice: CompletionChoice) -> tuple[int | None, float | None]:
-    """How many tokens, and the sum of their log-probabilities, where the endpoint sent them."""
-    sent = None if choice.logprobs is None else choice.logprobs.token_logprobs
-    if not sent:
-        return None, None
-    known = [logprob for logprob in sent if logprob is not None]
-    return len(sent), sum(known) if len(known) == len(sent) else None

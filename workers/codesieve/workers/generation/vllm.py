@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
-from codesieve.workers.types import FinishReason, Generated, GenerationRequest
+from codesieve.workers.generation import chat, vllm_forms
+from codesieve.workers.types import Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,6 @@ _CPU_SEQUENCES = 64
 _GPU_SEQUENCES = 256
 _CPU_MODEL_LENGTH = 2048
 """Tokens of prompt and completion together, where memory and time for more would not be there."""
-_FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 
 T = TypeVar("T")
 
@@ -68,7 +68,12 @@ class VllmEngine:
         return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
 
     async def generate(self, request: GenerationRequest) -> Generated:
-        """Makes one sample. The log-probabilities are the model's own, before temperature and top_p.
+        """Makes one sample; what is counted of it is told in `vllm_forms`.
+
+        The same requests with the same seeds give the same samples as long as the same requests run beside them, on equal
+        hardware and software. vLLM promises no more: how many sequences a step computes together, and how much of a prompt
+        came out of its cache, changes the order of its sums and so the last bits of a probability, which now and then
+        tips another token.
 
         Raises `EngineRequestRefused` for a prompt that is empty or longer than the model's context, or for sampling
         parameters that vLLM refuses.
@@ -79,20 +84,12 @@ class VllmEngine:
         request_id = str(next(self._ids))
         try:
             finished = await thread.call(lambda llm: thread.add(llm, request_id, request))
-            output = await asyncio.wrap_future(finished)
+            made = await asyncio.wrap_future(finished)
         except asyncio.CancelledError:
             thread.abort(request_id)
             raise
-        sampled = output.outputs[0]
-        if sampled.finish_reason not in _FINISH_REASONS:
-            raise EngineError(f"vLLM ended the request with {sampled.finish_reason!r}")
-        return Generated(
-            request.work_id,
-            sampled.text.encode("utf-8", "surrogatepass"),
-            len(sampled.token_ids),
-            sampled.cumulative_logprob,
-            _FINISH_REASONS[sampled.finish_reason],
-        )
+        # Not in the engine's thread, which has the next step to take.
+        return chat.sample_of(made, request) if request.prompt_form is PromptForm.CHAT else made
 
     async def init_weight_transfer(self, options: dict[str, object]) -> None:
         """Connects to the trainer. Options: ``init_info``, as vLLM's `WeightTransferInitRequest` has it."""
@@ -147,7 +144,7 @@ class _EngineThread:
         self.started: Future[None] = Future()
         self._build = build
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
-        self._in_flight: dict[str, Future[Any]] = {}
+        self._in_flight: dict[str, tuple[GenerationRequest, Future[Generated]]] = {}
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
         self._ended: EngineLost | None = None
         # A daemon: a front end that forgot to stop its engine must still be able to exit.
@@ -163,23 +160,11 @@ class _EngineThread:
             self._commands.put(_Command(run, answer))
         return await asyncio.wrap_future(answer)
 
-    def add(self, llm: Any, request_id: str, request: GenerationRequest) -> Future[Any]:
-        """Gives a request to vLLM; the future is of its output. In the engine's thread only, through `call`."""
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
-
-        params = SamplingParams(
-            temperature=request.temperature,
-            top_p=request.top_p,
-            max_tokens=request.max_tokens,
-            stop=list(request.stop),
-            seed=request.seed,
-            logprobs=0,  # the sampled token's alone
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-        (prompt,) = llm.renderer.render_cmpl([{"prompt": request.prompt}])
-        llm.add_request(request_id, prompt, params)
-        self._in_flight[request_id] = finished = Future[Any]()
+    def add(self, llm: Any, request_id: str, request: GenerationRequest) -> Future[Generated]:
+        """Gives a request to vLLM; the future is of its sample. In the engine's thread only, through `call`."""
+        llm.add_request(request_id, vllm_forms.prompt_of(llm, request), vllm_forms.params_of(request))
+        finished = Future[Generated]()
+        self._in_flight[request_id] = request, finished
         return finished
 
     def abort(self, request_id: str) -> None:
@@ -229,9 +214,9 @@ class _EngineThread:
                     return
                 self._obey(llm, command)
             for output in llm.step():
-                answer = self._in_flight.pop(output.request_id, None)
-                if answer is not None:
-                    _succeed(answer, output)
+                waiting = self._in_flight.pop(output.request_id, None)
+                if waiting is not None:
+                    _answer(llm, *waiting, output)
 
     def _obey(self, llm: Any, command: _Command) -> None:
         from vllm.exceptions import VLLMClientError
@@ -252,13 +237,25 @@ class _EngineThread:
     def _end(self, error: EngineLost) -> None:
         with self._lock:
             self._ended = error
-        answers = list(self._in_flight.values())
+        answers: list[Future[Any]] = [finished for _, finished in self._in_flight.values()]
         while not self._commands.empty():
             command = self._commands.get()
             if command is not None:
                 answers.append(command.answer)
         for answer in answers:
             _fail(answer, error)
+
+
+def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], output: Any) -> None:
+    """One output that can't be read is its own request's trouble."""
+    try:
+        made = vllm_forms.generated(llm, request, output)
+    except EngineError as error:
+        _fail(finished, error)
+    except Exception as error:  # noqa: BLE001 - answered to the one who asked
+        _fail(finished, EngineError(_one_line(error)))
+    else:
+        _succeed(finished, made)
 
 
 def _succeed(answer: Future[T], result: T) -> None:
