@@ -24,8 +24,8 @@ CLIENTS = 200
 SECONDS = float(os.environ.get("CODESIEVE_LOAD_SECONDS", "120"))
 OVER_QUOTA = 10
 QUOTA = 5
-GROWTH_BYTES = 320 * 2**20
-"""What two hundred streams may add to the front end. With all the items that each alone may hold it would be twice that."""
+GROWTH_BYTES = 160 * 2**20
+"""What two hundred streams may add to the front end, however long they last."""
 
 PROBLEM = types_pb2.Problem(
     problem_id="square",

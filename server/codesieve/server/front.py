@@ -33,6 +33,8 @@ from codesieve.v1 import job_pb2, judge_pb2, model_pb2
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
+LOOKAHEAD_BYTES = 128 * 2**10
+"""Of a connection, received before it is asked for."""
 CLOSE_SECONDS = 2.0
 HEALTH_SECONDS = 1.0
 MAX_RPCS = 4096
@@ -72,6 +74,10 @@ class FrontEnd:
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                # What a client has sent and nobody has read yet is held here. Left to itself gRPC lets that grow with
+                # the bandwidth, for each connection.
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
                 ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
             ],
             maximum_concurrent_rpcs=MAX_RPCS,

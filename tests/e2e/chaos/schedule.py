@@ -25,6 +25,8 @@ JOB_SECONDS = 240.0
 STANDSTILL_SECONDS = 90.0
 TARGET_SECONDS = 40.0
 GONE_SECONDS = 60.0
+ENOUGH = 7
+"""Harms that a schedule has to do. Where a machine is so fast that the job ends before the rest, that is said."""
 Say = Callable[[str], None]
 Verdicts = dict[str, str]
 
@@ -105,19 +107,21 @@ def run(world: World, expected: Verdicts, chance: random.Random, say: Say) -> No
     chance.shuffle(order)
     judged = 0
     for index, name in enumerate(order):
+        if client.ended and index >= ENOUGH:
+            say(f"  the job had ended before: {', '.join(order[index:])}")
+            break
         if chance.random() < 0.8:  # else it comes on top of the one before
             judged = wait_for_progress(world, judged)
         pause = chance.uniform(0.1, 2.5)
         if judged / samples.TOTAL < (index + 1) / (len(order) + 3):  # else there is no time to lose
             time.sleep(pause)
         until = time.monotonic() + TARGET_SECONDS
-        while not (hit := evils[name]()):
-            assert not client.ended, f"the job ended before the schedule could {name}"
+        while not (hit := evils[name]()) and not client.ended:
             assert time.monotonic() < until, f"there was nothing to {name} for {TARGET_SECONDS:g} s"
             time.sleep(0.1)
-        say(f"  {name}: {hit}")
+        assert hit or index >= ENOUGH, f"the job ended before the schedule could {name}"
+        say(f"  {name}: {hit or 'the job has ended'}")
         front.look()
-    assert not client.ended, "the job ended before the last of the schedule"
     check_end(world, expected)
     assert front.stop(60) == 0, "the front end did not stop well"
     check_nothing_left(world)
