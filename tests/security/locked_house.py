@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import grpc
 import hostile
-from certificates import DAY, Authority
 from prometheus_client import CollectorRegistry
+from tests.certificates import DAY, Authority
 
 from codesieve.server.factories import generation_worker
 from codesieve.server.front import FrontEnd

@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-from certificates import DAY, Authority, Pair
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
+from tests.certificates import DAY, Authority, Pair
 
 from codesieve.server.door import OpenDoor
 from codesieve.server.front import FrontEnd
