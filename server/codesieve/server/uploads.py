@@ -1,12 +1,14 @@
 """How much of large jobs is taken in at a time.
 
 An upload's pieces become objects in this process, long before there is a job that a quota could count. So each upload is
-bounded, all of them together are, and one whose client falls silent gives its place up.
+bounded, all of them together are, one caller's take at most half of that, and one whose client falls silent gives its place
+up.
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import TypeVar
@@ -41,24 +43,32 @@ class Uploads:
         self._piece_seconds = piece_seconds
         self._upload_seconds = upload_seconds
         self.taken = 0
+        self._of_caller: collections.Counter[str] = collections.Counter()
 
     @contextlib.contextmanager
-    def begin(self) -> Iterator[Upload]:
+    def begin(self, caller: str) -> Iterator[Upload]:
         """An upload; what it took is given back at the end of the context."""
-        upload = Upload(self)
+        upload = Upload(self, caller)
         try:
             yield upload
         finally:
             self.taken -= upload.taken
+            self._of_caller[caller] -= upload.taken
+            if not self._of_caller[caller]:
+                del self._of_caller[caller]
 
     def take(self, upload: Upload, size: int) -> None:
         """Raises `InvalidRequest` where the upload is too large, and `Overloaded` where there is no room for it now."""
         if upload.taken + size > self._each:
             most = f"an upload may take {self._each / 2**20:.0f} MiB of the server's memory; send it in several jobs"
             raise InvalidRequest([Violation("job", f"is too large: {most}")])
-        if self.taken + size > self._together:
+        of_caller = self._of_caller[upload.caller] + size
+        # Callers without a name aren't told apart.
+        too_much = upload.caller and of_caller > self._together // 2
+        if too_much or self.taken + size > self._together:
             raise Overloaded("too much is being uploaded", reason="TOO_MANY_UPLOADS", retry_after_seconds=RETRY_SECONDS)
         self.taken += size
+        self._of_caller[upload.caller] += size
         upload.taken += size
 
     async def pieces(self, sent: AsyncIterator[PieceT]) -> AsyncIterator[PieceT]:
@@ -79,8 +89,9 @@ class Uploads:
 class Upload:
     """One of them."""
 
-    def __init__(self, uploads: Uploads) -> None:
+    def __init__(self, uploads: Uploads, caller: str) -> None:
         self._uploads = uploads
+        self.caller = caller
         self.taken = 0
 
     def take(self, size: int, objects: int) -> None:

@@ -113,7 +113,7 @@ def test_pieces_out_of_order_are_refused() -> None:
 
 def test_an_upload_has_its_bound_and_all_of_them_have_theirs() -> None:
     uploads = Uploads(each=10 * OBJECT_BYTES, together=15 * OBJECT_BYTES)
-    with uploads.begin() as one, uploads.begin() as other:
+    with uploads.begin("") as one, uploads.begin("") as other:
         one.take(0, 9)
         one.take(OBJECT_BYTES, 0)
         with pytest.raises(InvalidRequest, match="job: is too large"):
@@ -122,8 +122,21 @@ def test_an_upload_has_its_bound_and_all_of_them_have_theirs() -> None:
         with pytest.raises(Overloaded) as raised:
             other.take(1, 0)
         assert raised.value.retry_after_seconds
-    with uploads.begin() as third:
+    with uploads.begin("") as third:
         third.take(0, 10)  # what they took was given back
+    assert uploads.taken == 0
+
+
+def test_one_caller_takes_at_most_half_of_what_all_may() -> None:
+    uploads = Uploads(each=10 * OBJECT_BYTES, together=16 * OBJECT_BYTES)
+    with uploads.begin("greedy") as one, uploads.begin("greedy") as two, uploads.begin("another") as other:
+        one.take(0, 6)
+        with pytest.raises(Overloaded):
+            two.take(0, 3)
+        other.take(0, 8)
+        two.take(0, 2)
+    with uploads.begin("greedy") as again:
+        again.take(0, 8)
     assert uploads.taken == 0
 
 

@@ -40,7 +40,7 @@ class JobService(job_pb2_grpc.JobServiceServicer):
 
     @rpc(Scope.SUBMIT, large=True, whole_stream=False)
     async def UploadJob(self, request_iterator: AsyncIterator[job_pb2.UploadJobRequest], call: Call) -> job_pb2.Job:
-        with self.uploads.begin() as upload:
+        with self.uploads.begin(call.caller.name) as upload:
             reader: requests.JobReader | None = None
             async for piece in self.uploads.pieces(aiter(request_iterator)):
                 upload.take(piece.ByteSize(), requests.objects_in(piece))
