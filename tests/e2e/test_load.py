@@ -27,6 +27,9 @@ QUOTA = 5
 GROWTH_BYTES = 160 * 2**20
 """What two hundred streams may add to the front end, however long they last."""
 
+OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
+"""Without it all channels of a process to one server share a connection."""
+
 PROBLEM = types_pb2.Problem(
     problem_id="square",
     prompt=b"def square(x):\n",
@@ -47,7 +50,7 @@ class LoadClient:
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     async def run(self) -> None:
-        async with grpc.aio.insecure_channel(self._target) as channel:
+        async with grpc.aio.insecure_channel(self._target, options=OWN_CONNECTION) as channel:
             stub = judge_pb2_grpc.JudgeServiceStub(channel)
             try:
                 async for answer in stub.Judge(self._requests(), metadata=self._metadata):
