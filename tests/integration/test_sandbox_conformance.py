@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from tests.groups import groups_of
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox import probes
@@ -437,7 +438,7 @@ async def test_stop_leaves_nothing_behind(backend_name: str, runtime_dir: Path) 
         if backend_name == "docker":
             command = ["docker", "ps", "-aq", "--filter", f"label=codesieve.worker={identity}"]
             containers = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        groups = sorted(map(str, Path("/sys/fs/cgroup").glob(f"*/**/codesieve-{identity}-*")))
+        groups = groups_of(identity)
         cells = sorted((runtime_dir / "cells").glob("*"))
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(runtime_dir) in line]
         return [containers, groups, cells, mounts, agents_of(runtime_dir)]
@@ -466,8 +467,7 @@ async def test_a_dead_workers_cells_end_with_it_and_the_next_worker_tidies_up(
     backend_name: str, runtime_dir: Path
 ) -> None:
     def left_behind() -> set[Path]:
-        groups = Path("/sys/fs/cgroup").glob(f"*/**/codesieve-{identity_of(runtime_dir)}-*")
-        return {*groups, *(runtime_dir / "cells").glob("*")}
+        return {*groups_of(identity_of(runtime_dir)), *(runtime_dir / "cells").glob("*")}
 
     before, before_files = agents_of(runtime_dir), left_behind()
     script = f"""
