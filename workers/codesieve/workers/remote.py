@@ -15,7 +15,7 @@ import ray
 import ray.exceptions
 
 from codesieve.workers.errors import WorkerError, WorkerLost
-from codesieve.workers.types import WorkerInfo, WorkFailed
+from codesieve.workers.types import EngineStats, WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
 
 WorkT = TypeVar("WorkT", bound=HasWorkId)
@@ -101,6 +101,11 @@ class RemoteWorker(Generic[WorkT, ResultT]):
     async def weights(self, call: str, options: dict[str, object]) -> None:
         """Hands a call of vLLM's weight transfer API to a generation worker."""
         await self._call("weights", call, options)
+
+    async def stats(self) -> EngineStats | None:
+        """What a generation worker's engine has counted."""
+        counted: EngineStats | None = await self._call("stats")
+        return counted
 
     async def _call(self, method: str, *arguments: object) -> Any:
         if self._actor is None:

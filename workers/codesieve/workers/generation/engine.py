@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from codesieve.workers.types import Generated, GenerationRequest
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest
 
 
 class Engine(Protocol):
@@ -40,3 +40,11 @@ class TakesWeights(Protocol):
     async def start_weight_update(self, options: dict[str, object]) -> None: ...
     async def update_weights(self, options: dict[str, object]) -> None: ...
     async def finish_weight_update(self, options: dict[str, object]) -> None: ...
+
+
+@runtime_checkable
+class TellsStats(Protocol):
+    """An engine that counts what it does. Every engine here is one."""
+
+    def stats(self) -> EngineStats:
+        """What it has counted by now. Never waits."""

@@ -25,8 +25,9 @@ from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
-from codesieve.workers.generation import chat, vllm_forms
-from codesieve.workers.types import Generated, GenerationRequest, PromptForm
+from codesieve.workers.generation import chat, vllm_counts, vllm_forms
+from codesieve.workers.generation.tally import Tally
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class VllmEngine:
         self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
         self._thread: _EngineThread | None = None
         self._ids = itertools.count()
+        self._tally = Tally()
 
     async def start(self) -> str:
         """Loads the model. Raises `EngineUnavailable` where vLLM is missing or can't load it.
@@ -58,13 +60,14 @@ class VllmEngine:
         """
         for name, value in _settings(self._on_cpu).items():
             os.environ.setdefault(name, value)
-        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu))
+        tally = Tally()
+        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu), tally)
         try:
             await asyncio.wrap_future(thread.started)
         except asyncio.CancelledError:
             thread.stop()
             raise
-        self._thread = thread
+        self._thread, self._tally = thread, tally
         return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
 
     async def generate(self, request: GenerationRequest) -> Generated:
@@ -113,6 +116,10 @@ class VllmEngine:
         # Samples in flight go on from what they have, computed anew.
         await self._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
 
+    def stats(self) -> EngineStats:
+        """What was counted since the model was loaded; doesn't wait for a step."""
+        return self._tally.stats()
+
     async def stop(self) -> None:
         """Ends the thread and frees the model; what is in flight fails with `EngineLost`."""
         if self._thread is not None:
@@ -140,9 +147,10 @@ class _Command:
 class _EngineThread:
     """The one thread that touches the `LLMEngine`. Everything public but `add` may be called from any thread."""
 
-    def __init__(self, build: Callable[[], Any]) -> None:
+    def __init__(self, build: Callable[[], Any], tally: Tally) -> None:
         self.started: Future[None] = Future()
         self._build = build
+        self._tally = tally
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self._in_flight: dict[str, tuple[GenerationRequest, Future[Generated]]] = {}
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
@@ -173,6 +181,7 @@ class _EngineThread:
         def run(llm: Any) -> None:
             if self._in_flight.pop(request_id, None) is not None:
                 llm.abort_request([request_id])
+                self._tally.add(finished_aborted=1)
 
         with self._lock:
             if self._ended is None:
@@ -189,6 +198,7 @@ class _EngineThread:
     def _run(self) -> None:
         try:
             llm = self._build()
+            vllm_counts.count_steps(llm, self._tally)
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
             _fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(_one_line(error)))
             return
@@ -209,13 +219,17 @@ class _EngineThread:
         while True:
             # With work at hand only what waits is taken; without, the thread sleeps until something comes.
             while not self._commands.empty() or not self._in_flight:
+                if not self._in_flight:
+                    self._tally.idle()
                 command = self._commands.get()
+                self._tally.busy()
                 if command is None:
                     return
                 self._obey(llm, command)
             for output in llm.step():
                 waiting = self._in_flight.pop(output.request_id, None)
                 if waiting is not None:
+                    vllm_counts.count_finished(self._tally, output)
                     _answer(llm, *waiting, output)
 
     def _obey(self, llm: Any, command: _Command) -> None:
@@ -291,7 +305,7 @@ def _build(model_dir: Path, on_cpu: bool) -> Any:
             "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
         }
     arguments = EngineArgs(
-        model=str(model_dir), enable_prefix_caching=True, disable_log_stats=True, use_tqdm_on_load=False, **options
+        model=str(model_dir), enable_prefix_caching=True, disable_log_stats=False, use_tqdm_on_load=False, **options
     )
     return LLMEngine.from_engine_args(arguments)
 

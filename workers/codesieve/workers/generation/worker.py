@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine, TakesWeights
-from codesieve.workers.types import Generated, GenerationRequest, WorkerInfo, WorkFailed
+from codesieve.workers.generation.engine import Engine, TakesWeights, TellsStats
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
 WEIGHT_CALLS = ("init_weight_transfer", "start_weight_update", "update_weights", "finish_weight_update")
@@ -69,6 +69,12 @@ class GenerationWorker:
         if not isinstance(self._engine, TakesWeights):
             raise EngineRequestRefused(f"the {self._engine.name} engine takes no weight updates")
         await getattr(self._engine, call)(options)
+
+    async def stats(self) -> EngineStats | None:
+        """What the engine has counted since it was started; None of an engine that doesn't count."""
+        if self._engine is None:
+            raise EngineError("the generation worker is not started")
+        return self._engine.stats() if isinstance(self._engine, TellsStats) else None
 
     async def stop(self) -> None:
         """Cancels what is in flight and stops the engine."""

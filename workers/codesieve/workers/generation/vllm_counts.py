@@ -1,0 +1,67 @@
+"""Counting what vLLM does, step by step, in the engine's thread.
+
+vLLM's own loggers are fed by its `IterationStats`, which keep the time between every two tokens: 2 microseconds for each
+token of each request, in the thread that has the next step to take. On a GPU that is a few per cent of it. What is told
+here needs none of that: the scheduler's own counts, and the outputs it hands over, looked at once on their way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codesieve.workers.generation.tally import Tally
+
+_FINISHED = {"stop": "finished_stop", "length": "finished_length", "abort": "finished_aborted"}
+
+
+def count_steps(llm: Any, tally: Tally) -> None:
+    """Has `tally` count what the engine core of an `LLMEngine`, made with its statistics on, gives at each step."""
+    take = llm.engine_core.get_output
+
+    def get_output() -> Any:
+        outputs = take()
+        _count(tally, outputs)
+        return outputs
+
+    llm.engine_core.get_output = get_output
+    # The scheduler goes on counting; what would be made of its counts for vLLM's own loggers is left out.
+    llm.log_stats = False
+    llm.logger_manager = None
+
+
+def count_finished(tally: Tally, output: Any) -> None:
+    """Counts a finished `RequestOutput`: the core doesn't know of stop sequences, which are found in the text."""
+    tally.add(**{_FINISHED.get(output.outputs[0].finish_reason, "finished_failed"): 1})
+
+
+def _count(tally: Tally, outputs: Any) -> None:
+    from vllm.v1.engine import EngineCoreEventType
+
+    scheduler = outputs.scheduler_stats
+    if scheduler is None:
+        return  # no step was taken
+    more: dict[str, float] = {
+        "steps": 1,
+        "generation_tokens": sum([len(one.new_token_ids) for one in outputs.outputs]),
+        "prefix_cache_queries": scheduler.prefix_cache_stats.queries,
+        "prefix_cache_hits": scheduler.prefix_cache_stats.hits,
+    }
+    # Events come with a request's first token, and after it was preempted.
+    for one in [one for one in outputs.outputs if one.events or one.prefill_stats]:
+        times = {event.type: event.timestamp for event in one.events or ()}
+        preempted = sum(event.type == EngineCoreEventType.PREEMPTED for event in one.events or ())
+        told = {"preemptions": preempted}
+        if one.prefill_stats:
+            came = times.get(EngineCoreEventType.QUEUED, outputs.timestamp)
+            told["first_tokens"] = 1
+            told["prompt_tokens"] = one.prefill_stats.num_prompt_tokens
+            told["queue_seconds"] = times.get(EngineCoreEventType.SCHEDULED, came) - came
+            told["first_token_seconds"] = outputs.timestamp - came
+        for name, by in told.items():
+            more[name] = more.get(name, 0) + by
+    tally.add(**more)
+    tally.show(
+        running=scheduler.num_running_reqs,
+        waiting=scheduler.num_waiting_reqs + scheduler.num_skipped_waiting_reqs,
+        kv_cache_usage_ratio=scheduler.kv_cache_usage,
+    )
