@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -50,12 +50,17 @@ def outputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return passed
 
 
-async def at_rest(engine: VllmEngine) -> EngineStats:
-    """The counts once nothing is in flight: a sample is answered before its step is over."""
+async def once(engine: VllmEngine, holds: Callable[[EngineStats], bool]) -> EngineStats:
+    """The first counts of which this holds."""
     async with asyncio.timeout(60):
-        while (stats := engine.stats()).requests_running or stats.requests_waiting:
+        while not holds(stats := engine.stats()):  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.01)
     return stats
+
+
+async def at_rest(engine: VllmEngine) -> EngineStats:
+    """The counts once nothing is in flight: a sample is answered before its step is over."""
+    return await once(engine, lambda stats: not stats.requests_running and not stats.requests_waiting)
 
 
 async def test_the_counts_are_those_of_the_samples(engine: VllmEngine, outputs: list[Any]) -> None:
@@ -87,10 +92,7 @@ async def test_the_counts_are_those_of_the_samples(engine: VllmEngine, outputs: 
 async def test_what_runs_is_shown_and_what_is_given_up_is_counted(engine: VllmEngine) -> None:
     before = await at_rest(engine)
     waiting = [asyncio.create_task(engine.generate(request(i, max_tokens=1000))) for i in range(3)]
-    async with asyncio.timeout(60):
-        while engine.stats().requests_running < 3:
-            await asyncio.sleep(0.01)
-    shown = engine.stats()
+    shown = await once(engine, lambda stats: stats.requests_running == 3)
     assert 0 < shown.kv_cache_usage_ratio <= 1
     for task in waiting:
         task.cancel()
@@ -104,9 +106,7 @@ async def test_what_runs_is_shown_and_what_is_given_up_is_counted(engine: VllmEn
 async def test_preemptions_are_counted(engine: VllmEngine) -> None:
     before = await at_rest(engine)
     waiting = [asyncio.create_task(engine.generate(request(i, max_tokens=40))) for i in range(3)]
-    async with asyncio.timeout(60):
-        while engine.stats().requests_running < 3:
-            await asyncio.sleep(0.01)
+    await once(engine, lambda stats: stats.requests_running == 3)
     # As after a weight update: whoever runs loses its place and is computed anew.
     await engine._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
     await asyncio.gather(*waiting)
@@ -118,9 +118,7 @@ async def test_preemptions_are_counted(engine: VllmEngine) -> None:
 
 async def test_an_engine_without_work_is_idle(engine: VllmEngine) -> None:
     first = await at_rest(engine)
-    async with asyncio.timeout(60):
-        while (later := engine.stats()).idle_seconds <= first.idle_seconds + 0.05:
-            await asyncio.sleep(0.01)
+    later = await once(engine, lambda stats: stats.idle_seconds > first.idle_seconds + 0.05)
     assert later.steps == first.steps
     await engine.generate(request(0, max_tokens=8))
     assert engine.stats().steps == first.steps + 8

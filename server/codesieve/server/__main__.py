@@ -76,10 +76,12 @@ def _generation_pool(name: str, source: str) -> GenerationPool:
 
 
 @asynccontextmanager
-async def _workers(options: Options) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
+async def _workers(
+    options: Options, metrics: Metrics
+) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
     """The sandbox pool, what it runs on, and the models; all started, and stopped at the end."""
     judge = _sandbox_pool(options)
-    models = ModelRegistry(_generation_pool)
+    models = ModelRegistry(_generation_pool, metrics.engines)
     try:
         try:
             async with asyncio.TaskGroup() as starting:
@@ -118,9 +120,11 @@ async def _store(options: Options) -> AsyncIterator[JobStore]:
 
 
 @asynccontextmanager
-async def _parts(options: Options) -> AsyncIterator[tuple[JobStore, Pool[Program, Judgement], str, ModelRegistry]]:
+async def _parts(
+    options: Options, metrics: Metrics
+) -> AsyncIterator[tuple[JobStore, Pool[Program, Judgement], str, ModelRegistry]]:
     """What stands behind the front end."""
-    async with _store(options) as store, _workers(options) as (judge, sandbox, models):
+    async with _store(options) as store, _workers(options, metrics) as (judge, sandbox, models):
         yield store, judge, sandbox, models
 
 
@@ -149,7 +153,7 @@ async def serve(
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
-        starting = asyncio.ensure_future(stack.enter_async_context(_parts(options)))
+        starting = asyncio.ensure_future(stack.enter_async_context(_parts(options, metrics)))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():  # told to stop while starting

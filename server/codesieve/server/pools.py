@@ -125,6 +125,11 @@ class Pool(Generic[WorkT, ResultT]):
         """The workers that run now."""
         return [member.worker for member in self._members]
 
+    @property
+    def places(self) -> Sequence[Worker[WorkT, ResultT] | None]:
+        """The worker in each place, or None in one whose worker is being started again."""
+        return [member.worker if member in self._members else None for member in self._places]
+
     async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
         """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
         if work.work_id in self._by_id:

@@ -52,6 +52,22 @@ async def test_weights_are_refused_where_the_engine_takes_none(source: str) -> N
     await worker.stop()
 
 
+async def test_a_worker_tells_what_its_engine_counted(source: str) -> None:
+    worker = GenerationWorker(source)
+    with pytest.raises(EngineError, match="not started"):
+        await worker.stats()
+    await worker.start()
+    await worker.submit([_request(0), _request(1), _request(2)])
+    left = 3
+    while left:
+        left -= len(await worker.collect(5))
+    stats = await worker.stats()
+    await worker.stop()
+    assert stats is not None
+    assert (stats.finished_stop, stats.finished_failed, stats.requests_running) == (2, 1, 0)
+    assert stats.idle_seconds > 0
+
+
 async def test_a_worker_that_is_not_started_says_so(source: str) -> None:
     worker = GenerationWorker(source)
     with pytest.raises(EngineError, match="not started"):
