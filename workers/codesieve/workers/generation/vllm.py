@@ -43,8 +43,10 @@ class VllmEngine:
 
     name = "vllm"
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, tensor_parallel: int = 1) -> None:
+        """`tensor_parallel` devices share the model."""
         self._model_dir = model_dir
+        self._tensor_parallel = tensor_parallel
         self._on_cpu = _built_for_cpu()
         self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
         self._thread: _EngineThread | None = None
@@ -58,7 +60,7 @@ class VllmEngine:
         """
         for name, value in _settings(self._on_cpu).items():
             os.environ.setdefault(name, value)
-        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu))
+        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu, self._tensor_parallel))
         try:
             await asyncio.wrap_future(thread.started)
         except asyncio.CancelledError:
@@ -268,7 +270,7 @@ def _fail(answer: Future[Any], error: Exception) -> None:
         answer.set_exception(error)
 
 
-def _build(model_dir: Path, on_cpu: bool) -> Any:
+def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> Any:
     try:
         from vllm.config import WeightTransferConfig
         from vllm.engine.arg_utils import EngineArgs
@@ -291,7 +293,12 @@ def _build(model_dir: Path, on_cpu: bool) -> Any:
             "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
         }
     arguments = EngineArgs(
-        model=str(model_dir), enable_prefix_caching=True, disable_log_stats=True, use_tqdm_on_load=False, **options
+        model=str(model_dir),
+        tensor_parallel_size=tensor_parallel,
+        enable_prefix_caching=True,
+        disable_log_stats=True,
+        use_tqdm_on_load=False,
+        **options,
     )
     return LLMEngine.from_engine_args(arguments)
 
