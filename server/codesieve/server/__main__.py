@@ -69,10 +69,10 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
 
 
-def _generation_pool(name: str, source: str) -> GenerationPool:
-    num_gpus = 1 if engine_name(source) == "vllm" and gpus() > 0 else 0
-    factory = functools.partial(generation_worker, source)
-    return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), 1)
+def _generation_pool(options: Options, name: str, source: str) -> GenerationPool:
+    num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
+    factory = functools.partial(generation_worker, source, options.tensor_parallel)
+    return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas)
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def _workers(
 ) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
     """The sandbox pool, what it runs on, and the models; all started, and stopped at the end."""
     judge = _sandbox_pool(options)
-    models = ModelRegistry(_generation_pool, metrics.engines)
+    models = ModelRegistry(functools.partial(_generation_pool, options), metrics.engines)
     try:
         try:
             async with asyncio.TaskGroup() as starting:
@@ -268,6 +268,20 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     metavar="NAME|DIR|URL|replay:FILE",
     help="A model to sample from: smollm2, a directory that vLLM loads, an OpenAI-compatible endpoint, or recorded "
     "samples. Repeatable.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Workers of each model. Samples of one prompt go to one of them, where it is in the cache.",
+)
+@click.option(
+    "--tensor-parallel",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="GPUs that share each of vLLM's replicas of a model.",
 )
 @click.option(
     "--store",

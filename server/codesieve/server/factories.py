@@ -20,6 +20,6 @@ def sandbox_worker(
     return SandboxWorker(backend, cells, fresh=isolation == "container")
 
 
-def generation_worker(source: str) -> GenerationWorker:
+def generation_worker(source: str, tensor_parallel: int = 1) -> GenerationWorker:
     """A worker for the model at `source`. Raises `EngineError`."""
-    return GenerationWorker(source)
+    return GenerationWorker(source, tensor_parallel)

