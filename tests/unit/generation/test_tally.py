@@ -27,7 +27,7 @@ def test_counts_add_up() -> None:
 
 
 def test_a_name_that_is_no_count_is_a_mistake() -> None:
-    with pytest.raises(AttributeError):
+    with pytest.raises(KeyError):
         Tally().add(generated_tokens=1)
 
 

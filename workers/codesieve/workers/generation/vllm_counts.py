@@ -35,8 +35,6 @@ def count_finished(tally: Tally, output: Any) -> None:
 
 
 def _count(tally: Tally, outputs: Any) -> None:
-    from vllm.v1.engine import EngineCoreEventType
-
     scheduler = outputs.scheduler_stats
     if scheduler is None:
         return  # no step was taken
@@ -46,22 +44,30 @@ def _count(tally: Tally, outputs: Any) -> None:
         "prefix_cache_queries": scheduler.prefix_cache_stats.queries,
         "prefix_cache_hits": scheduler.prefix_cache_stats.hits,
     }
-    # Events come with a request's first token, and after it was preempted.
-    for one in [one for one in outputs.outputs if one.events or one.prefill_stats]:
-        times = {event.type: event.timestamp for event in one.events or ()}
-        preempted = sum(event.type == EngineCoreEventType.PREEMPTED for event in one.events or ())
-        told = {"preemptions": preempted}
-        if one.prefill_stats:
-            came = times.get(EngineCoreEventType.QUEUED, outputs.timestamp)
-            told["first_tokens"] = 1
-            told["prompt_tokens"] = one.prefill_stats.num_prompt_tokens
-            told["queue_seconds"] = times.get(EngineCoreEventType.SCHEDULED, came) - came
-            told["first_token_seconds"] = outputs.timestamp - came
-        for name, by in told.items():
-            more[name] = more.get(name, 0) + by
+    # Few steps have any: events come with a request's first token, and after it was preempted.
+    for one in outputs.outputs:
+        if one.events or one.prefill_stats:
+            for name, by in _told_by(one, outputs.timestamp).items():
+                more[name] = more.get(name, 0) + by
     tally.add(**more)
     tally.show(
         running=scheduler.num_running_reqs,
         waiting=scheduler.num_waiting_reqs + scheduler.num_skipped_waiting_reqs,
         kv_cache_usage_ratio=scheduler.kv_cache_usage,
     )
+
+
+def _told_by(output: Any, now: float) -> dict[str, float]:
+    """What one request's output tells beside its tokens."""
+    from vllm.v1.engine import EngineCoreEventType
+
+    events = output.events or ()
+    told: dict[str, float] = {"preemptions": sum(event.type == EngineCoreEventType.PREEMPTED for event in events)}
+    if output.prefill_stats:
+        times = {event.type: event.timestamp for event in events}
+        came = times.get(EngineCoreEventType.QUEUED, now)
+        told["first_tokens"] = 1
+        told["prompt_tokens"] = output.prefill_stats.num_prompt_tokens
+        told["queue_seconds"] = times.get(EngineCoreEventType.SCHEDULED, came) - came
+        told["first_token_seconds"] = now - came
+    return told
