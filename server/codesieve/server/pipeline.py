@@ -8,9 +8,8 @@ the cells are slower than the engine, the walkers pile up before the cells and t
 from __future__ import annotations
 
 import asyncio
-import functools
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 from codesieve.server.jobs.model import (
@@ -69,68 +68,78 @@ class Pipeline:
         # walk is being cancelled.
         self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
 
-    async def run(self, judged: Collection[str], unjudged: Sequence[Sample]) -> None:
+    async def run(self, begun: Callable[[str], bool], unjudged: Sequence[Sample]) -> None:
         """Until every sample has its verdict or has ended without one. Cancelling it stops all that is in flight.
 
-        The samples in `judged` (ids) are done already, those in `unjudged` are made already.
+        The samples in `unjudged` are made already. Of the others those are passed over that are `begun`, asked by their
+        ids when their turn comes.
         """
         in_flight = 2 * (self._judge.capacity + (self._generate.capacity if self._generate else 0))
         places = asyncio.Semaphore(max(in_flight, 1))
-        async with asyncio.TaskGroup() as walkers:
-            for step in self._steps(judged, unjudged):
-                await places.acquire()
-                walkers.create_task(self._walk(step)).add_done_callback(lambda _: places.release())
 
-    async def _walk(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
-        async with self._quota.place():
-            await step()
+        def walked(_: asyncio.Task[None]) -> None:
+            places.release()
+
+        async with asyncio.TaskGroup() as walkers:
+            for problem, work, is_told in self._steps(begun, unjudged):
+                await places.acquire()
+                walkers.create_task(self._walk(problem, work, is_told)).add_done_callback(walked)
 
     def _steps(
-        self, judged: Collection[str], unjudged: Sequence[Sample]
-    ) -> Iterator[Callable[[], Coroutine[None, None, None]]]:
+        self, begun: Callable[[str], bool], unjudged: Sequence[Sample]
+    ) -> Iterator[tuple[Problem, GenerationRequest | Sample, bool]]:
+        """Samples to be made or judged, each with its problem and whether it was told of."""
         problems = {problem.problem_id: problem for problem in self._contents.problems}
         for sample in unjudged:
-            yield functools.partial(self._judge_one, problems[sample.problem_id], sample)
-        begun = {sample.sample_id for sample in unjudged} | set(judged)
-        if self._generate is not None:
-            for problem, request in planned_requests(self._owner, self._job.spec, self._contents):
-                if sample_id(request.problem_id, request.temperature, request.index) not in begun:
-                    yield functools.partial(self._make_and_judge, self._generate, problem, request)
-        else:
-            for sample in self._contents.recorded or ():
-                if sample.sample_id not in begun:
-                    yield functools.partial(self._take_and_judge, problems[sample.problem_id], sample)
+            yield problems[sample.problem_id], sample, True
+        for problem, request in planned_requests(self._owner, self._job.spec, self._contents):
+            if not begun(sample_id(request.problem_id, request.temperature, request.index)):
+                yield problem, request, False
+        for sample in self._contents.recorded or ():
+            if not begun(sample.sample_id):
+                yield problems[sample.problem_id], sample, False
 
-    async def _make_and_judge(self, generate: Generates, problem: Problem, request: GenerationRequest) -> None:
-        name = sample_id(request.problem_id, request.temperature, request.index)
-        made = await generate.run(request, self._share)
-        if isinstance(made, WorkFailed):
-            await self._emit(SampleJudged(name, made))
-            return
-        await self._take_and_judge(
-            problem,
-            Sample(
-                sample_id=name,
-                problem_id=request.problem_id,
-                temperature=request.temperature,
-                index=request.index,
-                completion=made.completion,
-                token_count=made.token_count,
-                cumulative_logprob=made.cumulative_logprob,
-                finish_reason=made.finish_reason,
-                token_logprobs=made.token_logprobs,
-                prompt_form=made.prompt_form,
-                answer=made.answer,
-                reasoning=made.reasoning,
-            ),
-        )
+    async def _walk(self, problem: Problem, work: GenerationRequest | Sample | None, is_told: bool) -> None:
+        """One sample. In one coroutine, because there are as many of it as samples in flight."""
+        await self._quota.take()
+        try:
+            if isinstance(work, GenerationRequest):
+                assert self._generate is not None
+                made = await self._generate.run(work, self._share)
+                if isinstance(made, WorkFailed):
+                    name = sample_id(work.problem_id, work.temperature, work.index)
+                    await self._emit(SampleJudged(name, made))
+                    return
+                work = _sample(work, made)
+                del made
+            assert work is not None
+            program = self._program(problem, work)
+            name = work.sample_id
+            if not is_told:
+                await self._emit(SampleGenerated(work))
+            work = None  # it may be large, and is not needed any more
+            await self._emit(SampleJudged(name, await self._judge.run(program, self._share)))
+        finally:
+            self._quota.give_back()
 
-    async def _take_and_judge(self, problem: Problem, sample: Sample) -> None:
-        await self._emit(SampleGenerated(sample))
-        await self._judge_one(problem, sample)
-
-    async def _judge_one(self, problem: Problem, sample: Sample) -> None:
+    def _program(self, problem: Problem, sample: Sample) -> Program:
         work_id = f"{self._owner}/{sample.sample_id}"
         urgent = self._share.priority is Priority.INTERACTIVE
-        program = Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner, urgent)
-        await self._emit(SampleJudged(sample.sample_id, await self._judge.run(program, self._share)))
+        return Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner, urgent)
+
+
+def _sample(request: GenerationRequest, made: Generated) -> Sample:
+    return Sample(
+        sample_id=sample_id(request.problem_id, request.temperature, request.index),
+        problem_id=request.problem_id,
+        temperature=request.temperature,
+        index=request.index,
+        completion=made.completion,
+        token_count=made.token_count,
+        cumulative_logprob=made.cumulative_logprob,
+        finish_reason=made.finish_reason,
+        token_logprobs=made.token_logprobs,
+        prompt_form=made.prompt_form,
+        answer=made.answer,
+        reasoning=made.reasoning,
+    )

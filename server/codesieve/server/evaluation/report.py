@@ -7,17 +7,16 @@ other.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from codesieve.server.evaluation.passk import mean_pass_at_k
 from codesieve.server.evaluation.ranking import Ranking, rank
-from codesieve.server.evaluation.sample import ScoredSample
+from codesieve.server.evaluation.sample import NOT_JUDGED, PASSED, ScoredSamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["PassAtK", "Ranking", "ScoredSample", "TemperatureReport", "build", "default_ks"]
+__all__ = ["PassAtK", "Ranking", "ScoredSamples", "TemperatureReport", "build", "default_ks"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,37 +51,34 @@ def default_ks(n: int) -> tuple[int, ...]:
 
 
 def build(
-    samples: Iterable[ScoredSample], ks: Sequence[int], temperatures: Sequence[float | None]
+    groups: Iterable[ScoredSamples], ks: Sequence[int], temperatures: Sequence[float | None]
 ) -> tuple[TemperatureReport, ...]:
     """One report for each of `temperatures`, in that order, with pass@k for each of `ks`.
 
-    Raises `ValueError` for a sample of another temperature (it would be lost from the table) and for a k below 1.
+    Raises `ValueError` for samples of another temperature (they would be lost from the table) and for a k below 1.
     """
-    by_temperature: dict[float | None, list[ScoredSample]] = {temperature: [] for temperature in temperatures}
-    for sample in samples:
-        group = by_temperature.get(sample.temperature)
-        if group is None:
+    by_temperature: dict[float | None, list[ScoredSamples]] = {temperature: [] for temperature in temperatures}
+    for group in groups:
+        of_its_own = by_temperature.get(group.temperature)
+        if of_its_own is None:
             raise ValueError(
-                f"sample {sample.index} of {sample.problem_id} has temperature {sample.temperature}, "
+                f"samples of {group.problem_id} have temperature {group.temperature}, "
                 f"which is not among {list(temperatures)}"
             )
-        if sample.passed is not None:
-            group.append(sample)
+        of_its_own.append(group)
     return tuple(_report(temperature, by_temperature[temperature], ks) for temperature in temperatures)
 
 
-def _report(temperature: float | None, judged: Sequence[ScoredSample], ks: Sequence[int]) -> TemperatureReport:
-    made = Counter(sample.problem_id for sample in judged)
-    passed = Counter(sample.problem_id for sample in judged if sample.passed)
-    counts = [(n, passed[problem_id]) for problem_id, n in made.items()]
+def _report(temperature: float | None, groups: Sequence[ScoredSamples], ks: Sequence[int]) -> TemperatureReport:
+    counts = [(int((one.passed != NOT_JUDGED).sum()), int((one.passed == PASSED).sum())) for one in groups]
     estimates = [(k, mean_pass_at_k(counts, k)) for k in ks]
     return TemperatureReport(
         temperature=temperature,
-        samples=len(judged),
+        samples=sum(judged for judged, _ in counts),
         pass_at_k=tuple(
             PassAtK(k, estimate.value, estimate.low, estimate.high, estimate.problems)
             for k, estimate in estimates
             if estimate is not None
         ),
-        ranking=rank(judged),
+        ranking=rank(groups),
     )

@@ -136,6 +136,12 @@ def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
     return f"{problem_id}@{'-' if temperature is None else f'{temperature:g}'}#{index}"
 
 
+def group_of(name: str) -> tuple[str, int]:
+    """What a sample's id has in common with those of the same problem and temperature, and its index."""
+    front, _, index = name.rpartition("#")
+    return front, int(index)
+
+
 def default_stop(problem: Problem, form: PromptForm = PromptForm.COMPLETION) -> tuple[str, ...]:
     """Codex's stop sequences where the completion is one function's body; they would end a whole program at its first.
 
@@ -155,6 +161,9 @@ def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator
         return
     for problem in contents.problems:
         names = names_under_test(problem) if generation.prompt_form is PromptForm.CHAT else ()
+        # Tokenizers join a line's end with what follows, so a prompt that ends with one asks for an unlikely continuation:
+        # the small model gave nothing at all for most of HumanEval.
+        prompt = problem.prompt.rstrip()
         for temperature in generation.temperatures:
             for index in range(generation.samples_per_problem):
                 name = sample_id(problem.problem_id, temperature, index)
@@ -164,9 +173,7 @@ def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator
                     GenerationRequest(
                         work_id=f"{job}/{name}",
                         problem_id=problem.problem_id,
-                        # Tokenizers join a line's end with what follows, so a prompt that ends with one asks for an
-                        # unlikely continuation: the small model gave nothing at all for most of HumanEval.
-                        prompt=problem.prompt.rstrip(),
+                        prompt=prompt,
                         temperature=temperature,
                         index=index,
                         seed=int.from_bytes(digest[:4], "big"),
