@@ -2,16 +2,19 @@
 
 Each sample is one task that walks the whole way, so it is judged the moment it is finished and holds up no other. A
 semaphore bounds how many walk at a time: enough to keep engine and cells busy, and no more, however large the job is. If
-the cells are slower than the engine, the walkers pile up before the cells and the engine is given nothing new.
+the cells are slower than the engine, the walkers pile up before the cells and the engine is given nothing new. A problem
+that is stopped early (`jobs.early`) has the walkers of its samples cancelled, which frees the engine, and no new ones.
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
+from codesieve.server.jobs.early import EarlyStopper
 from codesieve.server.jobs.model import (
     Happening,
     Job,
@@ -21,6 +24,7 @@ from codesieve.server.jobs.model import (
     planned_requests,
     sample_id,
 )
+from codesieve.server.jobs.places import Group
 from codesieve.server.quotas import Quotas
 from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
@@ -55,6 +59,7 @@ class Pipeline:
         judge: Judges,
         emit: Emit,
         quotas: Quotas,
+        stopper: EarlyStopper | None = None,
     ) -> None:
         self._job = job
         self._contents = contents
@@ -67,12 +72,15 @@ class Pipeline:
         # More than the job's key, which may be used again once this job is deleted, or while what is left of an earlier
         # walk is being cancelled.
         self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
+        self._stopper = stopper
+        self._under_way: collections.defaultdict[Group, set[asyncio.Task[None]]] = collections.defaultdict(set)
+        """With early stop: who walks whose end isn't known yet."""
 
     async def run(self, begun: Callable[[str], bool], unjudged: Sequence[Sample]) -> None:
         """Until every sample has its verdict or has ended without one. Cancelling it stops all that is in flight.
 
         The samples in `unjudged` are made already. Of the others those are passed over that are `begun`, asked by their
-        ids when their turn comes.
+        ids when their turn comes. Those of a problem that is stopped early are passed over too, or cancelled.
         """
         in_flight = 2 * (self._judge.capacity + (self._generate.capacity if self._generate else 0))
         places = asyncio.Semaphore(max(in_flight, 1))
@@ -83,7 +91,16 @@ class Pipeline:
         async with asyncio.TaskGroup() as walkers:
             for problem, work, is_told in self._steps(begun, unjudged):
                 await places.acquire()
-                walkers.create_task(self._walk(problem, work, is_told)).add_done_callback(walked)
+                if self._stopper is None:
+                    walkers.create_task(self._walk(problem, work, is_told)).add_done_callback(walked)
+                    continue
+                group = self._stopper.group(sample_id(problem.problem_id, work.temperature, work.index))
+                if self._stopper.wants(group):
+                    walker = walkers.create_task(self._walk(problem, work, is_told))
+                    walker.add_done_callback(walked)
+                    self._under_way[group].add(walker)
+                else:
+                    places.release()
 
     def _steps(
         self, begun: Callable[[str], bool], unjudged: Sequence[Sample]
@@ -108,6 +125,7 @@ class Pipeline:
                 made = await self._generate.run(work, self._share)
                 if isinstance(made, WorkFailed):
                     name = sample_id(work.problem_id, work.temperature, work.index)
+                    self._ended(name, made)
                     await self._emit(SampleJudged(name, made))
                     return
                 work = _sample(work, made)
@@ -118,9 +136,24 @@ class Pipeline:
             if not is_told:
                 await self._emit(SampleGenerated(work))
             work = None  # it may be large, and is not needed any more
-            await self._emit(SampleJudged(name, await self._judge.run(program, self._share)))
+            outcome = await self._judge.run(program, self._share)
+            self._ended(name, outcome)
+            await self._emit(SampleJudged(name, outcome))
         finally:
             self._quota.give_back()
+
+    def _ended(self, name: str, outcome: Judgement | WorkFailed) -> None:
+        """With early stop: cancels what is under way of a problem that needs no more. What has ended is never cancelled."""
+        if self._stopper is None:
+            return
+        group = self._stopper.group(name)
+        walker = asyncio.current_task()
+        assert walker is not None
+        self._under_way[group].discard(walker)
+        self._stopper.ended(name, outcome)
+        if not self._stopper.wants(group):
+            for other in self._under_way.pop(group):
+                other.cancel()
 
     def _program(self, problem: Problem, sample: Sample) -> Program:
         work_id = f"{self._owner}/{sample.sample_id}"

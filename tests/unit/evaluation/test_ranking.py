@@ -11,7 +11,7 @@ import pytest
 
 from codesieve.server.evaluation import ranking
 from codesieve.server.evaluation.ranking import Ranking
-from codesieve.server.evaluation.sample import NO_COUNT, NOT_JUDGED, ScoredSamples
+from codesieve.server.evaluation.sample import NO_COUNT, UNJUDGED, ScoredSamples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ def rank(samples: list[One]) -> Ranking | None:
     groups = []
     for problem in dict.fromkeys(one.problem_id for one in samples):
         own = sorted((one for one in samples if one.problem_id == problem), key=lambda one: one.index)
-        passed = [NOT_JUDGED if one.passed is None else int(one.passed) for one in own]
+        passed = [UNJUDGED if one.passed is None else int(one.passed) for one in own]
         tokens = [NO_COUNT if one.token_count is None else one.token_count for one in own]
         logprobs = [math.nan if one.cumulative_logprob is None else one.cumulative_logprob for one in own]
         groups.append(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from codesieve.server.evaluation import passk, ranking, report
-from codesieve.server.evaluation.sample import NOT_JUDGED, ScoredSamples
+from codesieve.server.evaluation.sample import UNJUDGED, ScoredSamples
 from codesieve.v1 import job_pb2
 
 
@@ -16,7 +16,7 @@ def samples(temperature: float | None, problem: str, *passed: bool | None) -> Sc
     return ScoredSamples(
         problem,
         temperature,
-        np.array([NOT_JUDGED if one is None else int(one) for one in passed], np.int8),
+        np.array([UNJUDGED if one is None else int(one) for one in passed], np.int8),
         np.full(len(passed), 10, np.int32),
         -1.0 - np.arange(len(passed), dtype=np.float64),
     )

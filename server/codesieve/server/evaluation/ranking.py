@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codesieve.server.evaluation.sample import NOT_JUDGED, PASSED
+from codesieve.server.evaluation.sample import NOT_PASSED, PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ def rank(groups: Iterable[ScoredSamples]) -> Ranking | None:
     by_sum: list[bool | None] = []
     shares: list[float] = []
     for group in groups:
-        judged = group.passed != NOT_JUDGED
+        judged = group.passed >= NOT_PASSED
         passed = group.passed[judged] == PASSED
         if not passed.size:
             continue

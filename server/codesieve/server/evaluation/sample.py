@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NOT_JUDGED, NOT_PASSED, PASSED = -1, 0, 1
-"""What `ScoredSamples.passed` holds."""
+NOT_MADE, MADE, UNJUDGED, NOT_PASSED, PASSED = -3, -2, -1, 0, 1
+"""What `ScoredSamples.passed` holds. From `UNJUDGED` on a sample has ended, from `NOT_PASSED` on it has a verdict."""
 NO_COUNT = -1
 """Where a token count is unknown."""
 
@@ -23,7 +23,7 @@ class ScoredSamples:
     temperature: float | None
     """None where recorded samples don't say."""
     passed: NDArray[np.int8]
-    """`NOT_JUDGED` where a sample is missing or ended without a verdict: it then counts nowhere."""
+    """`NOT_MADE` where there is no sample, `MADE` where it has not ended, `UNJUDGED` where it ended without a verdict."""
     token_count: NDArray[np.int32]
     cumulative_logprob: NDArray[np.float64]
     """Natural logarithm, summed over the completion's tokens; not a number where it is unknown."""

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator
 import numpy as np
 
 from codesieve.server.evaluation.report import build
-from codesieve.server.evaluation.sample import NO_COUNT, NOT_JUDGED, NOT_PASSED, PASSED, ScoredSamples
+from codesieve.server.evaluation.sample import MADE, NO_COUNT, NOT_MADE, ScoredSamples
+from codesieve.server.evaluation.stopping import EarlyStop
+from codesieve.server.jobs.early import EarlyStopper, outcome_code
 from codesieve.server.jobs.model import (
     Job,
     JobContents,
@@ -36,12 +38,12 @@ class Record:
     All of it is there from the start: nothing grows as samples are made and judged.
     """
 
-    def __init__(self, places: Places, samples_total: int) -> None:
+    def __init__(self, places: Places, samples_total: int, early_stop: EarlyStop | None = None) -> None:
         self._places = places
         self._total = samples_total
         # Filled, so that the memory is taken now and not page by page while the job runs.
-        self._begun = np.full(places.total, False)
-        self._passed = np.full(places.total, NOT_JUDGED, np.int8)
+        self._passed = np.full(places.total, NOT_MADE, np.int8)
+        self._stopper = None if early_stop is None else EarlyStopper(places, early_stop, self._passed)
         self._token_count = np.full(places.total, NO_COUNT, np.int32)
         self._logprob = np.full(places.total, np.nan)
         self._verdicts: collections.Counter[Verdict] = collections.Counter()
@@ -56,7 +58,11 @@ class Record:
     def begun(self, sample_id: str) -> bool:
         """Whether the sample is made, or ended without."""
         _, place = self._places.of(sample_id)
-        return bool(self._begun[place])
+        return bool(self._passed[place] != NOT_MADE)
+
+    def stopper(self) -> EarlyStopper | None:
+        """One for the walk, which knows of verdicts before they are written; None where the job asks for no early stop."""
+        return None if self._stopper is None else self._stopper.copy()
 
     def note(self, happened: Happened) -> None:
         """Counts one happening, each once and in order."""
@@ -66,7 +72,7 @@ class Record:
             self._first = self._first or happened.time
             self._generated += 1
             _, place = self._places.of(sample.sample_id)
-            self._begun[place] = True
+            self._passed[place] = MADE
             if sample.token_count is not None:
                 self._token_count[place] = sample.token_count
             if sample.cumulative_logprob is not None:
@@ -75,11 +81,11 @@ class Record:
             self._last = happened.time
             self.judged += 1
             _, place = self._places.of(happening.sample_id)
-            self._begun[place] = True
+            self._passed[place] = outcome_code(happening.outcome)
+            if self._stopper is not None:
+                self._stopper.ended(happening.sample_id, happening.outcome)
             if isinstance(happening.outcome, Judgement):
-                verdict = happening.outcome.verdict
-                self._verdicts[verdict] += 1
-                self._passed[place] = PASSED if verdict is Verdict.PASSED else NOT_PASSED
+                self._verdicts[happening.outcome.verdict] += 1
             else:
                 self.unjudged += 1
                 self.last_trouble = happening.outcome.message
@@ -90,6 +96,7 @@ class Record:
             samples_generated=self._generated,
             samples_judged=self.judged,
             samples_unjudged=self.unjudged,
+            samples_skipped=self._stopper.skipped if self._stopper is not None else 0,
             verdicts={verdict.value: count for verdict, count in self._verdicts.items()},
         )
 
@@ -107,7 +114,7 @@ class Record:
             for group in self._places.groups
         )
         return Report(
-            temperatures=build(scored, job.spec.ks, temperatures(job.spec, contents)),
+            temperatures=build(scored, job.spec.ks, temperatures(job.spec, contents), job.spec.early_stop),
             judge=JudgeReport(
                 programs_per_second=self.judged / wall if wall > 0 else 0.0, wall_seconds=wall, sandbox=sandbox
             ),
@@ -127,7 +134,7 @@ class Resumed:
 
 async def resume(store: JobStore, job: Job, places: Places) -> Resumed:
     """Reads a job's events from the first to the last."""
-    record = Record(places, job.progress.samples_total)
+    record = Record(places, job.progress.samples_total, job.spec.early_stop)
     waiting: dict[str, Sample] = {}
     sequence = 0
     async for event in _events(store, job.key):

@@ -152,7 +152,7 @@ class JobRunner:
         spec = self._job.spec
         try:
             pool = self._models.pool(spec.generation.model) if spec.generation else None
-            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas)
+            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas, record.stopper())
             self._walking = asyncio.create_task(pipeline.run(record.begun, unjudged))
             async with asyncio.timeout(self._seconds_left()):
                 await self._walking
