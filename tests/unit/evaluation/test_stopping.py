@@ -94,7 +94,7 @@ def test_what_is_computed_is_that_estimator(rule: EarlyStop) -> None:
 def test_the_rules_here_do_stop() -> None:
     """Some of them before others, so that the tests above test something."""
     stops = [{course.judged for _, course in all_walks(rule) if course.stopped} for rule in RULES]
-    assert all(len(each) >= 4 for each in stops[:-1])
+    assert all(len(each) >= 3 for each in stops[:-1])
     assert stops[-1] == set()
 
 
@@ -175,11 +175,14 @@ def test_a_report_counts_up_to_the_stop_and_tells_what_was_saved() -> None:
     assert (one.samples, one.samples_planned, one.problems_stopped) == (3 + 8 + 2, 24, 1)
     assert (one.samples_saved, one.samples_surplus) == (2, 2)
     first, fourth = one.pass_at_k
-    assert (first.value, first.problems) == (pytest.approx((1 / 2 + 0 + 1 / 2) / 3), 3)
-    assert (fourth.value, fourth.problems) == (pytest.approx((1 + 0) / 2), 2)  # of the third there are fewer than 4
+    assert first.value == pytest.approx((1 / 2 + 0 + 1 / 2) / 3)
+    assert first.problems == 3
+    assert fourth.value == pytest.approx((1 + 0) / 2)
+    assert fourth.problems == 2  # of the third there are fewer than 4
     assert one.ranking is not None
     assert one.ranking.random == first.value
-    assert (one.ranking.oracle, one.ranking.sum_logprob) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert one.ranking.oracle == pytest.approx(2 / 3)
+    assert one.ranking.sum_logprob == pytest.approx(1 / 3)
 
 
 def test_without_early_stop_the_report_is_as_ever() -> None:
