@@ -123,6 +123,8 @@ OPTIONS = {
     "job.generation.top_k": "--top-k",
     "job.generation.min_p": "--min-p",
     "job.generation.stop": "--stop",
+    "job.generation.early_stop.passes": "--stop-after-passes",
+    "job.generation.early_stop": "--stop-interval-width",
     "job.problems.limit": "--limit",
     "job.problems": "PROBLEMS",
     "job.k": "-k",
