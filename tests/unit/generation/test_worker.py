@@ -108,7 +108,7 @@ class MortalEngine:
 
 async def test_a_lost_engine_is_replaced_and_only_what_it_left_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    monkeypatch.setattr("codesieve.workers.generation.worker.engine_for", lambda source: MortalEngine(made))
+    monkeypatch.setattr("codesieve.workers.generation.worker.engine_for", lambda *source: MortalEngine(made))
     monkeypatch.setattr("codesieve.server.members.FIRST_PAUSE_SECONDS", 0.01)
     pool: Pool[GenerationRequest, Generated] = Pool("generation", lambda: GenerationWorker("mortal"), 1)
     await pool.start()
