@@ -58,6 +58,11 @@ class Generation:
     """Whether samples carry each token's log-probability."""
     prompt_form: types.PromptForm | None = None
     """None takes COMPLETION. With CHAT no stop sequences are taken unless some are given."""
+    weights_version: str = ""
+    """The version of the model's weights that every sample is to be made with; empty for whichever is there. Samples that
+    would be made with another one end as UNJUDGED."""
+    adapter: str = ""
+    """The LoRA adapter to sample with; empty for none."""
 
 
 def create_job(
@@ -214,6 +219,8 @@ def _generation(generation: Generation) -> job_pb2.Generation:
         min_p=generation.min_p,
         token_logprobs=generation.token_logprobs,
         prompt_form=convert.prompt_form(generation.prompt_form),
+        weights_version=generation.weights_version,
+        adapter=generation.adapter,
     )
 
 

@@ -29,6 +29,10 @@ class ModelState(enum.StrEnum):
     LOADING = "LOADING"
     READY = "READY"
     FAILED = "FAILED"
+    PAUSED = "PAUSED"
+    """Requests wait: for the end of a pause, or for weights that are whole."""
+    ASLEEP = "ASLEEP"
+    """Requests wait to be woken."""
 
 
 class TakesWeightCalls(Protocol):
@@ -46,6 +50,10 @@ class Model:
     engine: str
     state: ModelState
     workers: int
+    weights_version: str = ""
+    """Of the weights that the workers have; those of all where they have different ones, with commas."""
+    adapters: tuple[tuple[str, str], ...] = ()
+    """The LoRA adapters' names, and where each was loaded from."""
 
 
 class ModelRegistry:

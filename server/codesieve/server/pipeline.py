@@ -122,6 +122,8 @@ class Pipeline:
                 prompt_form=made.prompt_form,
                 answer=made.answer,
                 reasoning=made.reasoning,
+                weights_version=made.weights_version,
+                adapter=made.adapter,
             ),
         )
 

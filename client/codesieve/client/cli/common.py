@@ -123,6 +123,8 @@ OPTIONS = {
     "job.generation.top_k": "--top-k",
     "job.generation.min_p": "--min-p",
     "job.generation.stop": "--stop",
+    "job.generation.weights_version": "--weights-version",
+    "job.generation.adapter": "--adapter",
     "job.problems.limit": "--limit",
     "job.problems": "PROBLEMS",
     "job.k": "-k",

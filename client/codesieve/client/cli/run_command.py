@@ -58,6 +58,18 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
     type=click.Choice(types.PromptForm, case_sensitive=False),
     help="Have the model go on with the prompt, or chat with it and take the code out of its answer.  [default: completion]",
 )
+@click.option(
+    "--adapter",
+    metavar="NAME",
+    default="",
+    help="The LoRA adapter to sample with, as codesieve models load-adapter named it.",
+)
+@click.option(
+    "--weights-version",
+    metavar="VERSION",
+    default="",
+    help="Demand this version of the model's weights: another one refuses the job, and no sample is made with any other.",
+)
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
 @common.embedding_options
 @common.json_option
@@ -73,6 +85,8 @@ def run(
     min_p: float,
     stops: tuple[str, ...],
     prompt_form: types.PromptForm | None,
+    adapter: str,
+    weights_version: str,
     limit: int,
     ks: tuple[int, ...],
     out: Path | None,
@@ -101,6 +115,8 @@ def run(
         min_p=min_p,
         stop=stops,
         prompt_form=prompt_form,
+        weights_version=weights_version,
+        adapter=adapter,
     )
     with common.fields_named(problems):
         requests.create_job(
