@@ -69,9 +69,9 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
 
 
-def _generation_pool(name: str, source: str) -> GenerationPool:
+def _generation_pool(options: Options, name: str, source: str) -> GenerationPool:
     num_gpus = 1 if engine_name(source) == "vllm" and gpus() > 0 else 0
-    factory = functools.partial(generation_worker, source)
+    factory = functools.partial(generation_worker, source, options.max_lora_rank)
     return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), 1)
 
 
@@ -79,7 +79,7 @@ def _generation_pool(name: str, source: str) -> GenerationPool:
 async def _workers(options: Options) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
     """The sandbox pool, what it runs on, and the models; all started, and stopped at the end."""
     judge = _sandbox_pool(options)
-    models = ModelRegistry(_generation_pool)
+    models = ModelRegistry(functools.partial(_generation_pool, options))
     try:
         try:
             async with asyncio.TaskGroup() as starting:
@@ -264,6 +264,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     metavar="NAME|DIR|URL|replay:FILE",
     help="A model to sample from: smollm2, a directory that vLLM loads, an OpenAI-compatible endpoint, or recorded "
     "samples. Repeatable.",
+)
+@click.option(
+    "--max-lora-rank",
+    type=click.IntRange(0, 512),
+    default=0,
+    help="Take LoRA adapters (codesieve models load-adapter) of up to this rank; it costs speed.  [default: none]",
 )
 @click.option(
     "--store",

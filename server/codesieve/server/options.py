@@ -25,6 +25,8 @@ class Options:
     cache_mib: int
     """How much of verdicts is kept for equal programs; 0 keeps none."""
     models: tuple[str, ...]
+    max_lora_rank: int
+    """Of the LoRA adapters that can be loaded; 0 for none."""
     store: str
     """Where jobs are kept: "memory", a file or a URL. It may hold a password."""
     retention_days: float

