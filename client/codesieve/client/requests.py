@@ -146,6 +146,13 @@ def job_name(job: str | types.Job) -> str:
     return job if job.startswith("jobs/") else f"jobs/{job}"
 
 
+def model_name(model: str | types.Model) -> str:
+    """The same of a model."""
+    if isinstance(model, types.Model):
+        return model.name
+    return model if model.startswith("models/") else f"models/{model}"
+
+
 def size(count: int) -> str:
     """A number of bytes, for people."""
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count} bytes"

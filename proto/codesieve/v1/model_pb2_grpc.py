@@ -129,8 +129,9 @@ class ModelServiceServicer(object):
         """The weight updates of vLLM's own RL API, handed through to every worker of the model, in the order: init once, then
         for each update start, update (as often as there are parts), finish. From start to finish requests wait, and samples in
         flight stand still. Those go on with the new weights, computed anew from their tokens, and carry both versions;
-        PauseGeneration before the update decides otherwise. If an update fails on its way, the weights aren't whole, and
-        requests wait until another one, or LoadWeights, is done. Each has these codes, and so have all that follow:
+        PauseGeneration before the update decides otherwise. If an update fails or is left on its way, the weights aren't whole,
+        and requests wait until another one, begun by StartWeightUpdate, or LoadWeights, is done. Each has these
+        codes, and so have all that follow:
 
         OK                  every worker has done it
         INVALID_ARGUMENT    the options are not what vLLM takes, or a field is wrong

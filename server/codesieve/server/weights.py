@@ -99,6 +99,12 @@ class Weights:
         """One of the calls of a weight update, but for its end."""
 
         async def run() -> None:
+            each = options.get("init_info")
+            if isinstance(each, list) and len(each) != pool.size:
+                raise PreconditionFailed(
+                    f"options_json has {len(each)} init_info, and the model {pool.size} worker(s)",
+                    reason="WORKERS_DIFFER",
+                )
             await self._all(pool, call, options)
 
         await self._one_at_a_time(run())
@@ -186,8 +192,11 @@ class Weights:
         workers = cast("Sequence[TakesWeightCalls]", pool.workers)
         if len(workers) < pool.size:
             raise WorkersStarting(pool.size - len(workers))
+        given = [dict(options) for _ in workers]
+        if isinstance(infos := options.get("init_info"), list):
+            given = [{**options, "init_info": info} for info in infos]
         outcomes = await asyncio.gather(
-            *(worker.weights(call, dict(options)) for worker in workers), return_exceptions=True
+            *(worker.weights(call, one) for worker, one in zip(workers, given, strict=True)), return_exceptions=True
         )
         failed: list[WorkerError] = []
         for worker, outcome in zip(workers, outcomes, strict=True):

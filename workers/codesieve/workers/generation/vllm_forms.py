@@ -90,8 +90,7 @@ def generated(llm: Any, request: GenerationRequest, output: Any) -> Generated:
 
 def _versions(sampled: Any) -> str | None:
     """Of the weights that made the tokens, in their order."""
-    spans = [span.version for span in sampled.weight_versions or () if span.end > span.start]
-    return BETWEEN_VERSIONS.join(spans) or None
+    return BETWEEN_VERSIONS.join(span.version for span in sampled.weight_versions or ()) or None
 
 
 def _opens_thinking(tokenizer: Any, prompt: Sequence[int]) -> bool:

@@ -80,8 +80,7 @@ class VllmWeights:
             self._check_awake()
             if not self._connected:
                 raise EngineRequestRefused("no trainer is connected to this worker; call InitWeightTransfer first")
-            if self._updating:
-                raise EngineRequestRefused("an update was begun already; finish it first")
+            self._give_up_update(llm, flight)
             with self._taken_apart(flight):
                 llm.collective_rpc("start_weight_update")
             self._updating = True
@@ -117,8 +116,7 @@ class VllmWeights:
 
         def run(llm: Any, flight: Flight) -> None:
             self._check_awake()
-            if self._updating:
-                raise EngineRequestRefused("an update was begun; finish it first")
+            self._give_up_update(llm, flight)
             with self._taken_apart(flight):
                 llm.collective_rpc("reload_weights", kwargs={"weights_path": directory})
             flight.new_version(llm, version)
@@ -249,6 +247,13 @@ class VllmWeights:
                 f"the weights are not whole now, and requests wait until an update is finished or weights are loaded: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
             ) from error
+
+    def _give_up_update(self, llm: Any, flight: Flight) -> None:
+        """An update that nobody will finish, since another or other weights come in its place."""
+        if self._updating:
+            with self._taken_apart(flight):
+                llm.collective_rpc("finish_weight_update")  # puts the layers together again, whatever is in them
+            self._updating = False
 
     def _check_awake(self) -> None:
         if "weights" in self._asleep:
