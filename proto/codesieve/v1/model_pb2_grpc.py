@@ -130,13 +130,12 @@ class ModelServiceServicer(object):
         for each update start, update (as often as there are parts), finish. From start to finish requests wait, and samples in
         flight stand still. Those go on with the new weights, computed anew from their tokens, and carry both versions;
         PauseGeneration before the update decides otherwise. If an update fails or is left on its way, the weights aren't whole,
-        and requests wait until another one, begun by StartWeightUpdate, or LoadWeights, is done. Each has these
-        codes, and so have all that follow:
+        and requests wait until another one, begun by StartWeightUpdate, or LoadWeights, is done. Each has these codes:
 
         OK                  every worker has done it
-        INVALID_ARGUMENT    the options are not what vLLM takes, or a field is wrong
+        INVALID_ARGUMENT    options_json or weights_version is of no right form
         NOT_FOUND           no such model
-        FAILED_PRECONDITION the model's engine can't do it, or the call is out of order; the message says what would be right
+        FAILED_PRECONDITION the model's engine takes no weights, the options are not what it takes, or the call is out of order
         INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
         UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
@@ -164,9 +163,15 @@ class ModelServiceServicer(object):
 
     def LoadWeights(self, request, context):
         """Loads a checkpoint of the same architecture in place of the present weights, on every worker. Samples in flight go on
-        with the new weights, as after an update. Codes as above;
-        FAILED_PRECONDITION also where the directory is not there, or holds no weights (safetensors) of the model's names and
-        shapes: the present ones stay
+        with the new weights, as after an update.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    directory or weights_version is of no right form
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine takes no weights, they sleep, or the directory holds none (*.safetensors) of the
+        model's names and shapes; the present ones stay
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,24 +179,43 @@ class ModelServiceServicer(object):
 
     def PauseGeneration(self, request, context):
         """Has the workers sample no more; requests wait, and jobs stand still, until ResumeGeneration. Pausing what is paused is
-        right. Codes as above.
+        right.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    mode is unknown
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine can't be paused
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeGeneration(self, request, context):
-        """Codes as above;
-        FAILED_PRECONDITION also where the weights were thrown away by Sleep, or an update was begun and not finished
+        """Ends a pause. Resuming what isn't paused changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    the request is malformed
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model sleeps, its weights are not whole, or its engine can't be paused
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Sleep(self, request, context):
-        """Frees the GPU's memory; requests wait until WakeUp, samples in flight are made again from their beginning. Codes as
-        above;
-        FAILED_PRECONDITION also with vLLM's CPU build, which can't sleep
+        """Frees the GPU's memory. Requests wait until WakeUp; samples in flight are made again from their beginning. Sleeping on
+        changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    level is neither 1 nor 2
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine can't sleep (vLLM's CPU build can't), or an update is under way
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +223,14 @@ class ModelServiceServicer(object):
 
     def WakeUp(self, request, context):
         """Takes the memory back. After level 2 requests go on waiting until there are weights: by an update or LoadWeights, which
-        may come once "weights" is awake. Waking what is awake changes nothing. Codes as above.
+        may come once "weights" is awake. Waking what is awake changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    a tag is unknown
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine can't sleep
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,9 +238,15 @@ class ModelServiceServicer(object):
 
     def LoadAdapter(self, request, context):
         """Loads a LoRA adapter (PEFT's files: adapter_config.json, adapter_model.safetensors) under a name that jobs sample with.
-        Loading one that is loaded from this directory changes nothing. Codes as above;
-        FAILED_PRECONDITION also where the server was started without --max-lora-rank, the name is taken by another directory,
-        or the adapter doesn't fit the model
+        Loading one that is loaded from this directory changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    adapter or directory is of no right form
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the server was started without --max-lora-rank, the name is taken by another directory, the files are
+        not there, or the adapter doesn't fit the model
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,8 +255,14 @@ class ModelServiceServicer(object):
     def UnloadAdapter(self, request, context):
         """Samples that are being made with it end as UNJUDGED with the reason ADAPTER_NOT_LOADED, and so do those of its jobs that
         come later. Under a name that was unloaded another adapter may be loaded: where samples have to be told apart, adapters
-        need names of their own. Codes as above;
-        FAILED_PRECONDITION also where no adapter of this name is loaded
+        need names of their own.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    adapter is of no right form
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION no adapter of this name is loaded
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
