@@ -275,9 +275,6 @@ async def test_what_a_pause_does_to_samples_in_flight(
     assert [one.weights_version for one in made] == [versions] * 3
     assert {one.token_count for one in made} == {LONG}
     assert (await later).weights_version == "new"
-    if mode is PauseMode.ABORT:
-        alone = await at_first.generate(request(0, max_tokens=LONG))
-        assert made[0].completion[:40] == alone.completion[:40], "it was begun anew"
 
 
 async def test_a_sample_that_is_cancelled_during_a_pause_leaves_nothing(at_first: VllmEngine) -> None:
@@ -467,7 +464,7 @@ async def test_jobs_over_weights_that_move_and_a_worker_that_is_lost(
         assert model.adapters == (("policy", str(adapter)),)
         adapted = await client.run([DOUBLE], dataclasses.replace(asked, adapter="policy"))
         assert {(one.adapter, one.weights_version) for one in adapted.samples} == {("policy", "step-1")}
-        assert adapted.samples[0].completion != changed.samples[0].completion
+        assert adapted.samples[0].cumulative_logprob != pytest.approx(changed.samples[0].cumulative_logprob, abs=0.5)
 
         # Its worker is lost over a pause. The one in its place is paused too, and has the same weights and adapter.
         model = await client.models.pause("smollm2", ClientPauseMode.ABORT)

@@ -184,7 +184,6 @@ class VllmWeights:
 
     async def load_adapter(self, options: Options) -> WeightsState:
         name, directory = map(str, _only(options, "adapter", "directory"))
-        await asyncio.to_thread(_check_adapter, Path(directory))
 
         def run(llm: Any, flight: Flight) -> None:
             from vllm.lora.request import LoRARequest
@@ -196,6 +195,7 @@ class VllmWeights:
                 if there.lora_path != directory:
                     raise EngineRequestRefused(f"the adapter {name} is loaded from {there.lora_path}; unload it first")
                 return
+            _check_adapter(Path(directory))
             self._adapter_ids += 1  # never used again: vLLM keeps what it read by these
             adapter = LoRARequest(name, self._adapter_ids, directory)
             try:
