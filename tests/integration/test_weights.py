@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from tests.checkpoints import make_adapter, make_checkpoint
 from tests.house import FunctionWorker, judge_by_text
 
 from codesieve.client import (
@@ -61,41 +62,12 @@ def first() -> Path:
 
 @pytest.fixture(scope="module")
 def other(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the same architecture whose last layers say something else."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    directory = tmp_path_factory.mktemp("other")
-    for file in first.iterdir():
-        if file.suffix != ".safetensors":
-            shutil.copy(file, directory)
-    weights = load_file(first / "model.safetensors")
-    noise = torch.Generator().manual_seed(1)
-    for name, tensor in weights.items():
-        if ".layers.29.mlp." in name:
-            weights[name] = tensor + 0.2 * torch.randn(tensor.shape, generator=noise).to(tensor.dtype)
-    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
-    return directory
+    return make_checkpoint(first, tmp_path_factory.mktemp("other"))
 
 
 @pytest.fixture(scope="module")
 def adapter(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LoRA adapter in PEFT's files, strong enough to be seen in the samples."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    directory = tmp_path_factory.mktemp("adapter")
-    config = {"peft_type": "LORA", "r": RANK, "lora_alpha": 64, "target_modules": ["q_proj", "v_proj"], "bias": "none"}
-    (directory / "adapter_config.json").write_text(json.dumps(config))
-    noise = torch.Generator().manual_seed(1)
-    parts = {}
-    for name, tensor in load_file(first / "model.safetensors").items():
-        if name.endswith(("q_proj.weight", "v_proj.weight")):
-            front = f"base_model.model.{name.removesuffix('.weight')}"
-            parts[f"{front}.lora_A.weight"] = torch.randn(RANK, tensor.shape[1], generator=noise) * 0.1
-            parts[f"{front}.lora_B.weight"] = torch.randn(tensor.shape[0], RANK, generator=noise) * 0.1
-    save_file(parts, directory / "adapter_model.safetensors")
-    return directory
+    return make_adapter(first, tmp_path_factory.mktemp("adapter"), RANK)
 
 
 def register_transfer_from_file() -> str:
