@@ -129,8 +129,8 @@ class Weights:
 
     async def pause(self, pool: HasWorkers, mode: PauseMode) -> None:
         async def run() -> None:
+            self.paused = True  # first: a worker that is started again meanwhile has to be paused, too
             await self._all(pool, "pause", {"mode": mode})
-            self.paused = True
 
         await self._one_at_a_time(run())
 

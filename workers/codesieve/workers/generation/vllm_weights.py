@@ -44,7 +44,9 @@ def prepare(arguments: Any, on_cpu: bool, lora_rank: int) -> None:
         from vllm.platforms import current_platform
 
         arguments.weight_transfer_config = WeightTransferConfig("nccl")
-        arguments.enable_sleep_mode = current_platform.is_sleep_mode_available()
+        arguments.enable_sleep_mode = (
+            current_platform.is_sleep_mode_available() and current_platform.is_cumem_allocator_available()
+        )
 
 
 class VllmWeights:
