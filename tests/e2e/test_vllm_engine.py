@@ -171,15 +171,6 @@ async def test_a_bad_request_is_refused_and_the_next_is_served(
     assert (await engine.generate(request(0, max_tokens=2))).completion
 
 
-async def test_weight_updates_are_refused_without_a_gpu(engine: VllmEngine) -> None:
-    if not engine._on_cpu:
-        pytest.skip("this is vLLM's GPU build")
-    with pytest.raises(EngineRequestRefused, match="on a GPU only"):
-        await engine.init_weight_transfer({"init_info": {}})
-    with pytest.raises(EngineRequestRefused, match="the options are master where init_info are taken"):
-        await engine.init_weight_transfer({"master": "here"})
-
-
 LIFE = """
 import asyncio, os, sys, threading
 from codesieve.workers.errors import EngineError

@@ -219,9 +219,56 @@ async def test_a_job_generated_by_the_replay_engine(house: House, tmp_path: Path
     assert ended.state == job_pb2.Job.SUCCEEDED
     assert dict(ended.progress.verdicts) == {"PASSED": 1, "FAILED": 1}
 
+    request.job.generation.weights_version = "0"
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.models.InitWeightTransfer(model_pb2.WeightTransferRequest(name=model.name))
+        await house.jobs.CreateJob(request)
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert details(refused.value)["ErrorInfo"].reason == "NO_WEIGHTS_VERSION"
+
+
+async def test_what_is_done_to_weights_is_refused_where_there_are_none(house: House, tmp_path: Path) -> None:
+    """The codes that every call about weights may end with; with vLLM itself it is in test_weights.py."""
+    (tmp_path / "s.jsonl").write_text('{"task_id": "p", "completion": ""}\n')
+    model = await house.models.LoadModel(model_pb2.LoadModelRequest(source=f"replay:{tmp_path / 's.jsonl'}"))
+    calls: list[tuple[Any, Any]] = [
+        (house.models.InitWeightTransfer, model_pb2.WeightTransferRequest()),
+        (house.models.StartWeightUpdate, model_pb2.WeightTransferRequest()),
+        (house.models.UpdateWeights, model_pb2.WeightTransferRequest()),
+        (house.models.FinishWeightUpdate, model_pb2.WeightTransferRequest()),
+        (house.models.LoadWeights, model_pb2.LoadWeightsRequest(directory="/w", weights_version="a-1")),
+        (house.models.PauseGeneration, model_pb2.PauseGenerationRequest()),
+        (house.models.ResumeGeneration, model_pb2.ResumeGenerationRequest()),
+        (house.models.Sleep, model_pb2.SleepRequest()),
+        (house.models.WakeUp, model_pb2.WakeUpRequest(tags=["weights", "kv_cache"])),
+        (house.models.LoadAdapter, model_pb2.LoadAdapterRequest(adapter="a", directory="/a")),
+        (house.models.UnloadAdapter, model_pb2.UnloadAdapterRequest(adapter="a")),
+    ]
+    for call, request in calls:
+        for name, code in ((model.name, "FAILED_PRECONDITION"), ("models/other", "NOT_FOUND")):
+            request.name = name
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call(request)
+            assert refused.value.code() is grpc.StatusCode[code], request
+    assert (await house.models.ListModels(model_pb2.ListModelsRequest())).models == [model]
+    wrong: list[tuple[Any, Any, str]] = [
+        (house.models.FinishWeightUpdate, model_pb2.WeightTransferRequest(weights_version="3..4"), "weights_version"),
+        (house.models.LoadWeights, model_pb2.LoadWeightsRequest(directory="w"), "directory"),
+        (
+            house.models.LoadWeights,
+            model_pb2.LoadWeightsRequest(directory="/w", weights_version="a b"),
+            "weights_version",
+        ),
+        (house.models.PauseGeneration, model_pb2.PauseGenerationRequest(mode=9), "mode"),  # type: ignore[arg-type]
+        (house.models.Sleep, model_pb2.SleepRequest(level=3), "level"),
+        (house.models.WakeUp, model_pb2.WakeUpRequest(tags=["weights", "all"]), "tags[1]"),
+        (house.models.LoadAdapter, model_pb2.LoadAdapterRequest(directory="/a"), "adapter"),
+        (house.models.LoadAdapter, model_pb2.LoadAdapterRequest(adapter="a", directory="/a\n"), "directory"),
+        (house.models.UnloadAdapter, model_pb2.UnloadAdapterRequest(adapter="x" * 129), "adapter"),
+    ]
+    for call, request, field in wrong:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(request)
+        assert [one.field for one in details(refused.value)["BadRequest"].field_violations] == [field]
 
 
 async def test_early_stop_over_the_wire(house: House, tmp_path: Path) -> None:

@@ -186,6 +186,14 @@ def a_stream(items: int = 2) -> list[judge_pb2.JudgeRequest]:
     return stream
 
 
+_OF_WEIGHTS: Mapping[str, Mapping[str, str]] = {
+    "LoadWeights": {"directory": "/none", "weights_version": "step-1"},
+    "LoadAdapter": {"adapter": "a", "directory": "/none"},
+    "UnloadAdapter": {"adapter": "a"},
+}
+"""What requests about a model's weights hold beside its name."""
+
+
 def right(method: MethodDescriptor) -> Sequence[Message]:
     """What a well-behaved client could send."""
     kind = message_factory.GetMessageClass(method.input_type)
@@ -201,6 +209,8 @@ def right(method: MethodDescriptor) -> Sequence[Message]:
         return [model_pb2.LoadModelRequest(source="replay:/none/samples.jsonl")]
     if method.input_type.name == "WeightTransferRequest":
         return [model_pb2.WeightTransferRequest(name="models/replay-samples", options_json=b"{}")]
+    if method.full_name.startswith("codesieve.v1.ModelService.") and method.name != "ListModels":
+        return [kind(name="models/replay-samples", **_OF_WEIGHTS.get(method.name, {}))]
     fields = {field.name for field in method.input_type.fields}
     return [kind(name="jobs/attackers-own") if "name" in fields else kind()]
 

@@ -196,6 +196,8 @@ def sample(wire: types_pb2.Sample) -> types.Sample:
         prompt_form=_enum_or_none(types.PromptForm, types_pb2.PromptForm, wire.prompt_form, "PROMPT_FORM_"),
         answer=wire.answer if wire.HasField("answer") else None,
         reasoning=wire.reasoning if wire.HasField("reasoning") else None,
+        weights_version=wire.weights_version,
+        adapter=wire.adapter,
     )
 
 
@@ -296,4 +298,6 @@ def model(wire: model_pb2.Model) -> types.Model:
         engine=wire.engine,
         state=_enum(types.ModelState, model_pb2.Model.State, wire.state),
         workers=wire.workers,
+        weights_version=wire.weights_version,
+        adapters=tuple((each.adapter, each.directory) for each in wire.adapters),
     )

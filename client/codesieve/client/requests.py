@@ -75,6 +75,11 @@ class Generation:
     """None takes COMPLETION. With CHAT no stop sequences are taken unless some are given."""
     early_stop: EarlyStop | None = None
     """`samples_per_problem` is then the most there are."""
+    weights_version: str = ""
+    """The version of the model's weights that every sample is to be made with; empty for whichever is there. Samples that
+    would be made with another one end as UNJUDGED."""
+    adapter: str = ""
+    """The LoRA adapter to sample with; empty for none."""
 
 
 def create_job(
@@ -156,6 +161,13 @@ def job_name(job: str | types.Job) -> str:
     if isinstance(job, types.Job):
         return job.name
     return job if job.startswith("jobs/") else f"jobs/{job}"
+
+
+def model_name(model: str | types.Model) -> str:
+    """The same of a model."""
+    if isinstance(model, types.Model):
+        return model.name
+    return model if model.startswith("models/") else f"models/{model}"
 
 
 def size(count: int) -> str:
@@ -250,6 +262,8 @@ def _generation(generation: Generation) -> job_pb2.Generation:
         token_logprobs=generation.token_logprobs,
         prompt_form=convert.prompt_form(generation.prompt_form),
         early_stop=_early_stop(generation.early_stop) if generation.early_stop is not None else None,
+        weights_version=generation.weights_version,
+        adapter=generation.adapter,
     )
 
 

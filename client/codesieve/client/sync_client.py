@@ -12,11 +12,12 @@ import grpc
 from codesieve.client import convert, flows, requests, types
 from codesieve.client.channel import DEFAULT_TARGET, Stubs, no_answer, open_channel
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
+from codesieve.client.models import Models
 from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
-from codesieve.v1 import job_pb2, model_pb2
+from codesieve.v1 import job_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -322,26 +323,3 @@ class Jobs:
         """
         request = requests.rejudge_job(job, job_id)
         return self._client.call("JobService.RejudgeJob", request, convert.job)
-
-
-class Models:
-    """The models that the server samples from."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def list(self) -> tuple[types.Model, ...]:
-        """All of them, those still loading included."""
-        return self._client.call(
-            "ModelService.ListModels",
-            model_pb2.ListModelsRequest(),
-            lambda answer: tuple(convert.model(each) for each in answer.models),
-        )
-
-    def load(self, source: str) -> types.Model:
-        """Loads a model and waits until it can be used; `source` is a directory on the workers, a URL, "replay:FILE".
-
-        Raises `InvalidRequest`, `NotFound`, `PreconditionFailed` or `ServerError`.
-        """
-        request = model_pb2.LoadModelRequest(source=source)
-        return self._client.call("ModelService.LoadModel", request, convert.model, flows.LOAD_MODEL_TIMEOUT_SECONDS)

@@ -96,6 +96,21 @@ class ModelState(enum.StrEnum):
     LOADING = "LOADING"
     READY = "READY"
     FAILED = "FAILED"
+    PAUSED = "PAUSED"
+    """Requests wait: for `resume`, or for weights that are whole."""
+    ASLEEP = "ASLEEP"
+    """Requests wait for `wake_up`."""
+
+
+class PauseMode(enum.StrEnum):
+    """What becomes of samples in flight when a model is paused."""
+
+    ABORT = "ABORT"
+    """They are made again from their beginning once it goes on: none spans two versions of the weights."""
+    WAIT = "WAIT"
+    """They are finished first."""
+    KEEP = "KEEP"
+    """They stand still, and go on from where they are."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,6 +235,10 @@ class Sample:
     are then those of the whole answer."""
     reasoning: bytes | None = None
     """In the chat form what the model thought before it answered, its first 64 KiB."""
+    weights_version: str = ""
+    """Of the weights that made it; "3..4" where they changed meanwhile. Empty where the engine tells none."""
+    adapter: str = ""
+    """The LoRA adapter that it was sampled with; empty for none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -355,6 +374,15 @@ class Model:
     engine: str
     state: ModelState
     workers: int
+    weights_version: str = ""
+    """Of the weights that the workers have; "1, 2" where they have different ones. Empty where the engine tells none."""
+    adapters: tuple[tuple[str, str], ...] = ()
+    """The LoRA adapters that jobs can sample with, and the directories that they were loaded from."""
+
+    @property
+    def model_id(self) -> str:
+        """The name without its collection."""
+        return self.name.removeprefix("models/")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

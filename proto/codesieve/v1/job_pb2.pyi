@@ -61,7 +61,7 @@ class Job(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ...) -> None: ...
 
 class Generation(_message.Message):
-    __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed", "top_k", "min_p", "token_logprobs", "prompt_form", "early_stop")
+    __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed", "top_k", "min_p", "token_logprobs", "prompt_form", "weights_version", "adapter", "early_stop")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURES_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_PER_PROBLEM_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,8 @@ class Generation(_message.Message):
     MIN_P_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FORM_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
     EARLY_STOP_FIELD_NUMBER: _ClassVar[int]
     model: str
     temperatures: _containers.RepeatedScalarFieldContainer[float]
@@ -85,8 +87,10 @@ class Generation(_message.Message):
     min_p: float
     token_logprobs: bool
     prompt_form: _types_pb2.PromptForm
+    weights_version: str
+    adapter: str
     early_stop: EarlyStop
-    def __init__(self, model: _Optional[str] = ..., temperatures: _Optional[_Iterable[float]] = ..., samples_per_problem: _Optional[int] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., top_k: _Optional[int] = ..., min_p: _Optional[float] = ..., token_logprobs: bool = ..., prompt_form: _Optional[_Union[_types_pb2.PromptForm, str]] = ..., early_stop: _Optional[_Union[EarlyStop, _Mapping]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., temperatures: _Optional[_Iterable[float]] = ..., samples_per_problem: _Optional[int] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., top_k: _Optional[int] = ..., min_p: _Optional[float] = ..., token_logprobs: bool = ..., prompt_form: _Optional[_Union[_types_pb2.PromptForm, str]] = ..., weights_version: _Optional[str] = ..., adapter: _Optional[str] = ..., early_stop: _Optional[_Union[EarlyStop, _Mapping]] = ...) -> None: ...
 
 class EarlyStop(_message.Message):
     __slots__ = ("passes", "interval_width", "min_samples")

@@ -86,7 +86,8 @@ class JobServiceServicer(object):
         OK                  the job was made, or an equal one was there already
         INVALID_ARGUMENT    a field is wrong; nothing was started
         ALREADY_EXISTS      job_id is taken by a job with other contents
-        FAILED_PRECONDITION the server has no engine for generation.model
+        FAILED_PRECONDITION the server has no engine for generation.model, or that one has not generation.weights_version or
+        generation.adapter
         RESOURCE_EXHAUSTED  too many jobs are waiting, of all or by the caller's quota, or its day's samples are used up;
         RetryInfo says when to come back
         """
@@ -103,7 +104,8 @@ class JobServiceServicer(object):
         INVALID_ARGUMENT    a field is wrong, the pieces are out of order, or they come to more than an upload may hold;
         nothing was started
         ALREADY_EXISTS      job_id is taken by a job with other contents
-        FAILED_PRECONDITION the server has no engine for generation.model
+        FAILED_PRECONDITION the server has no engine for generation.model, or that one has not generation.weights_version or
+        generation.adapter
         RESOURCE_EXHAUSTED  too much is being uploaded, or too many jobs are waiting; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63odesieve/v1/model.proto\x12\x0c\x63odesieve.v1\"\xb4\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.codesieve.v1.Model.State\x12\x0f\n\x07workers\x18\x05 \x01(\x05\"B\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07LOADING\x10\x01\x12\t\n\x05READY\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\"\x13\n\x11ListModelsRequest\"9\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.codesieve.v1.Model\"\"\n\x10LoadModelRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\";\n\x15WeightTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0coptions_json\x18\x02 \x01(\x0c\"\x18\n\x16WeightTransferResponse2\x9f\x04\n\x0cModelService\x12O\n\nListModels\x12\x1f.codesieve.v1.ListModelsRequest\x1a .codesieve.v1.ListModelsResponse\x12@\n\tLoadModel\x12\x1e.codesieve.v1.LoadModelRequest\x1a\x13.codesieve.v1.Model\x12_\n\x12InitWeightTransfer\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12^\n\x11StartWeightUpdate\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12Z\n\rUpdateWeights\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12_\n\x12\x46inishWeightUpdate\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63odesieve/v1/model.proto\x12\x0c\x63odesieve.v1\"\x8e\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.codesieve.v1.Model.State\x12\x0f\n\x07workers\x18\x05 \x01(\x05\x12\x17\n\x0fweights_version\x18\x06 \x01(\t\x12\'\n\x08\x61\x64\x61pters\x18\x07 \x03(\x0b\x32\x15.codesieve.v1.Adapter\"Z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07LOADING\x10\x01\x12\t\n\x05READY\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\n\n\x06PAUSED\x10\x04\x12\n\n\x06\x41SLEEP\x10\x05\"-\n\x07\x41\x64\x61pter\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x11\n\tdirectory\x18\x02 \x01(\t\"\x13\n\x11ListModelsRequest\"9\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.codesieve.v1.Model\"\"\n\x10LoadModelRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\"T\n\x15WeightTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0coptions_json\x18\x02 \x01(\x0c\x12\x17\n\x0fweights_version\x18\x03 \x01(\t\"1\n\x16WeightTransferResponse\x12\x17\n\x0fweights_version\x18\x01 \x01(\t\"N\n\x12LoadWeightsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdirectory\x18\x02 \x01(\t\x12\x17\n\x0fweights_version\x18\x03 \x01(\t\"\x9c\x01\n\x16PauseGenerationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x37\n\x04mode\x18\x02 \x01(\x0e\x32).codesieve.v1.PauseGenerationRequest.Mode\";\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\t\n\x05\x41\x42ORT\x10\x01\x12\x08\n\x04WAIT\x10\x02\x12\x08\n\x04KEEP\x10\x03\"\'\n\x17ResumeGenerationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x0cSleepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\x05\"+\n\rWakeUpRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"F\n\x12LoadAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x11\n\tdirectory\x18\x03 \x01(\t\"5\n\x14UnloadAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t2\x89\x08\n\x0cModelService\x12O\n\nListModels\x12\x1f.codesieve.v1.ListModelsRequest\x1a .codesieve.v1.ListModelsResponse\x12@\n\tLoadModel\x12\x1e.codesieve.v1.LoadModelRequest\x1a\x13.codesieve.v1.Model\x12_\n\x12InitWeightTransfer\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12^\n\x11StartWeightUpdate\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12Z\n\rUpdateWeights\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12_\n\x12\x46inishWeightUpdate\x12#.codesieve.v1.WeightTransferRequest\x1a$.codesieve.v1.WeightTransferResponse\x12\x44\n\x0bLoadWeights\x12 .codesieve.v1.LoadWeightsRequest\x1a\x13.codesieve.v1.Model\x12L\n\x0fPauseGeneration\x12$.codesieve.v1.PauseGenerationRequest\x1a\x13.codesieve.v1.Model\x12N\n\x10ResumeGeneration\x12%.codesieve.v1.ResumeGenerationRequest\x1a\x13.codesieve.v1.Model\x12\x38\n\x05Sleep\x12\x1a.codesieve.v1.SleepRequest\x1a\x13.codesieve.v1.Model\x12:\n\x06WakeUp\x12\x1b.codesieve.v1.WakeUpRequest\x1a\x13.codesieve.v1.Model\x12\x44\n\x0bLoadAdapter\x12 .codesieve.v1.LoadAdapterRequest\x1a\x13.codesieve.v1.Model\x12H\n\rUnloadAdapter\x12\".codesieve.v1.UnloadAdapterRequest\x1a\x13.codesieve.v1.Modelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,19 +32,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'codesieve.v1.model_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL']._serialized_start=43
-  _globals['_MODEL']._serialized_end=223
-  _globals['_MODEL_STATE']._serialized_start=157
-  _globals['_MODEL_STATE']._serialized_end=223
-  _globals['_LISTMODELSREQUEST']._serialized_start=225
-  _globals['_LISTMODELSREQUEST']._serialized_end=244
-  _globals['_LISTMODELSRESPONSE']._serialized_start=246
-  _globals['_LISTMODELSRESPONSE']._serialized_end=303
-  _globals['_LOADMODELREQUEST']._serialized_start=305
-  _globals['_LOADMODELREQUEST']._serialized_end=339
-  _globals['_WEIGHTTRANSFERREQUEST']._serialized_start=341
-  _globals['_WEIGHTTRANSFERREQUEST']._serialized_end=400
-  _globals['_WEIGHTTRANSFERRESPONSE']._serialized_start=402
-  _globals['_WEIGHTTRANSFERRESPONSE']._serialized_end=426
-  _globals['_MODELSERVICE']._serialized_start=429
-  _globals['_MODELSERVICE']._serialized_end=972
+  _globals['_MODEL']._serialized_end=313
+  _globals['_MODEL_STATE']._serialized_start=223
+  _globals['_MODEL_STATE']._serialized_end=313
+  _globals['_ADAPTER']._serialized_start=315
+  _globals['_ADAPTER']._serialized_end=360
+  _globals['_LISTMODELSREQUEST']._serialized_start=362
+  _globals['_LISTMODELSREQUEST']._serialized_end=381
+  _globals['_LISTMODELSRESPONSE']._serialized_start=383
+  _globals['_LISTMODELSRESPONSE']._serialized_end=440
+  _globals['_LOADMODELREQUEST']._serialized_start=442
+  _globals['_LOADMODELREQUEST']._serialized_end=476
+  _globals['_WEIGHTTRANSFERREQUEST']._serialized_start=478
+  _globals['_WEIGHTTRANSFERREQUEST']._serialized_end=562
+  _globals['_WEIGHTTRANSFERRESPONSE']._serialized_start=564
+  _globals['_WEIGHTTRANSFERRESPONSE']._serialized_end=613
+  _globals['_LOADWEIGHTSREQUEST']._serialized_start=615
+  _globals['_LOADWEIGHTSREQUEST']._serialized_end=693
+  _globals['_PAUSEGENERATIONREQUEST']._serialized_start=696
+  _globals['_PAUSEGENERATIONREQUEST']._serialized_end=852
+  _globals['_PAUSEGENERATIONREQUEST_MODE']._serialized_start=793
+  _globals['_PAUSEGENERATIONREQUEST_MODE']._serialized_end=852
+  _globals['_RESUMEGENERATIONREQUEST']._serialized_start=854
+  _globals['_RESUMEGENERATIONREQUEST']._serialized_end=893
+  _globals['_SLEEPREQUEST']._serialized_start=895
+  _globals['_SLEEPREQUEST']._serialized_end=938
+  _globals['_WAKEUPREQUEST']._serialized_start=940
+  _globals['_WAKEUPREQUEST']._serialized_end=983
+  _globals['_LOADADAPTERREQUEST']._serialized_start=985
+  _globals['_LOADADAPTERREQUEST']._serialized_end=1055
+  _globals['_UNLOADADAPTERREQUEST']._serialized_start=1057
+  _globals['_UNLOADADAPTERREQUEST']._serialized_end=1110
+  _globals['_MODELSERVICE']._serialized_start=1113
+  _globals['_MODELSERVICE']._serialized_end=2146
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,41 @@ class ModelServiceStub(object):
                 request_serializer=codesieve_dot_v1_dot_model__pb2.WeightTransferRequest.SerializeToString,
                 response_deserializer=codesieve_dot_v1_dot_model__pb2.WeightTransferResponse.FromString,
                 _registered_method=True)
+        self.LoadWeights = channel.unary_unary(
+                '/codesieve.v1.ModelService/LoadWeights',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.LoadWeightsRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
+        self.PauseGeneration = channel.unary_unary(
+                '/codesieve.v1.ModelService/PauseGeneration',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.PauseGenerationRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
+        self.ResumeGeneration = channel.unary_unary(
+                '/codesieve.v1.ModelService/ResumeGeneration',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.ResumeGenerationRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
+        self.Sleep = channel.unary_unary(
+                '/codesieve.v1.ModelService/Sleep',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.SleepRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
+        self.WakeUp = channel.unary_unary(
+                '/codesieve.v1.ModelService/WakeUp',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.WakeUpRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
+        self.LoadAdapter = channel.unary_unary(
+                '/codesieve.v1.ModelService/LoadAdapter',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.LoadAdapterRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
+        self.UnloadAdapter = channel.unary_unary(
+                '/codesieve.v1.ModelService/UnloadAdapter',
+                request_serializer=codesieve_dot_v1_dot_model__pb2.UnloadAdapterRequest.SerializeToString,
+                response_deserializer=codesieve_dot_v1_dot_model__pb2.Model.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -92,13 +127,17 @@ class ModelServiceServicer(object):
 
     def InitWeightTransfer(self, request, context):
         """The weight updates of vLLM's own RL API, handed through to every worker of the model, in the order: init once, then
-        for each update start, update (as often as there are parts), finish. Each has these codes:
+        for each update start, update (as often as there are parts), finish. From start to finish requests wait, and samples in
+        flight stand still. Those go on with the new weights, computed anew from their tokens, and carry both versions;
+        PauseGeneration before the update decides otherwise. If an update fails or is left on its way, the weights aren't whole,
+        and requests wait until another one, begun by StartWeightUpdate, or LoadWeights, is done. Each has these codes:
 
         OK                  every worker has done it
-        INVALID_ARGUMENT    the options are not what vLLM takes
+        INVALID_ARGUMENT    options_json or weights_version is of no right form
         NOT_FOUND           no such model
-        FAILED_PRECONDITION the model's engine takes no weight updates, or the call is out of order
-        INTERNAL            a worker failed; the message says why
+        FAILED_PRECONDITION the model's engine takes no weights, the options are not what it takes, or the call is out of order
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +157,113 @@ class ModelServiceServicer(object):
 
     def FinishWeightUpdate(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadWeights(self, request, context):
+        """Loads a checkpoint of the same architecture in place of the present weights, on every worker. Samples in flight go on
+        with the new weights, as after an update.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    directory or weights_version is of no right form
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine takes no weights, they sleep, or the directory holds none (*.safetensors) of the
+        model's names and shapes; the present ones stay
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseGeneration(self, request, context):
+        """Has the workers sample no more; requests wait, and jobs stand still, until ResumeGeneration. Pausing what is paused is
+        right.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    mode is unknown
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine can't be paused
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeGeneration(self, request, context):
+        """Ends a pause. Resuming what isn't paused changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    the request is malformed
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model sleeps, its weights are not whole, or its engine can't be paused
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Sleep(self, request, context):
+        """Frees the GPU's memory. Requests wait until WakeUp; samples in flight are made again from their beginning. Sleeping on
+        changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    level is neither 1 nor 2
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine can't sleep (vLLM's CPU build can't), or an update is under way
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WakeUp(self, request, context):
+        """Takes the memory back. After level 2 requests go on waiting until there are weights: by an update or LoadWeights, which
+        may come once "weights" is awake. Waking what is awake changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    a tag is unknown
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the model's engine can't sleep
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadAdapter(self, request, context):
+        """Loads a LoRA adapter (PEFT's files: adapter_config.json, adapter_model.safetensors) under a name that jobs sample with.
+        Loading one that is loaded from this directory changes nothing.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    adapter or directory is of no right form
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION the server was started without --max-lora-rank, the name is taken by another directory, the files are
+        not there, or the adapter doesn't fit the model
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadAdapter(self, request, context):
+        """Samples that are being made with it end as UNJUDGED with the reason ADAPTER_NOT_LOADED, and so do those of its jobs that
+        come later. Under a name that was unloaded another adapter may be loaded: where samples have to be told apart, adapters
+        need names of their own.
+
+        OK                  every worker has done it
+        INVALID_ARGUMENT    adapter is of no right form
+        NOT_FOUND           no such model
+        FAILED_PRECONDITION no adapter of this name is loaded
+        INTERNAL            a worker failed; the message says why, and which weights each worker has where they are several
+        UNAVAILABLE         a worker is being started; RetryInfo says when to come back
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -154,6 +300,41 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.FinishWeightUpdate,
                     request_deserializer=codesieve_dot_v1_dot_model__pb2.WeightTransferRequest.FromString,
                     response_serializer=codesieve_dot_v1_dot_model__pb2.WeightTransferResponse.SerializeToString,
+            ),
+            'LoadWeights': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadWeights,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.LoadWeightsRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'PauseGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseGeneration,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.PauseGenerationRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'ResumeGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeGeneration,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.ResumeGenerationRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'Sleep': grpc.unary_unary_rpc_method_handler(
+                    servicer.Sleep,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.SleepRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'WakeUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.WakeUp,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.WakeUpRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'LoadAdapter': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadAdapter,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.LoadAdapterRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'UnloadAdapter': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadAdapter,
+                    request_deserializer=codesieve_dot_v1_dot_model__pb2.UnloadAdapterRequest.FromString,
+                    response_serializer=codesieve_dot_v1_dot_model__pb2.Model.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -318,6 +499,195 @@ class ModelService(object):
             '/codesieve.v1.ModelService/FinishWeightUpdate',
             codesieve_dot_v1_dot_model__pb2.WeightTransferRequest.SerializeToString,
             codesieve_dot_v1_dot_model__pb2.WeightTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadWeights(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/LoadWeights',
+            codesieve_dot_v1_dot_model__pb2.LoadWeightsRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/PauseGeneration',
+            codesieve_dot_v1_dot_model__pb2.PauseGenerationRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/ResumeGeneration',
+            codesieve_dot_v1_dot_model__pb2.ResumeGenerationRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Sleep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/Sleep',
+            codesieve_dot_v1_dot_model__pb2.SleepRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WakeUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/WakeUp',
+            codesieve_dot_v1_dot_model__pb2.WakeUpRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadAdapter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/LoadAdapter',
+            codesieve_dot_v1_dot_model__pb2.LoadAdapterRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadAdapter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/codesieve.v1.ModelService/UnloadAdapter',
+            codesieve_dot_v1_dot_model__pb2.UnloadAdapterRequest.SerializeToString,
+            codesieve_dot_v1_dot_model__pb2.Model.FromString,
             options,
             channel_credentials,
             insecure,

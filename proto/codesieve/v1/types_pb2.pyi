@@ -134,7 +134,7 @@ class Limits(_message.Message):
     def __init__(self, cpu_time_limit: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., wall_time_limit: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_limit_bytes: _Optional[int] = ..., output_limit_bytes: _Optional[int] = ..., file_size_limit_bytes: _Optional[int] = ..., process_limit: _Optional[int] = ...) -> None: ...
 
 class Sample(_message.Message):
-    __slots__ = ("sample_id", "problem_id", "temperature", "index", "completion", "token_count", "cumulative_logprob", "finish_reason", "token_logprobs", "prompt_form", "answer", "reasoning")
+    __slots__ = ("sample_id", "problem_id", "temperature", "index", "completion", "token_count", "cumulative_logprob", "finish_reason", "token_logprobs", "prompt_form", "answer", "reasoning", "weights_version", "adapter")
     class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FINISH_REASON_UNSPECIFIED: _ClassVar[Sample.FinishReason]
@@ -155,6 +155,8 @@ class Sample(_message.Message):
     PROMPT_FORM_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     REASONING_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
     sample_id: str
     problem_id: str
     temperature: float
@@ -167,7 +169,9 @@ class Sample(_message.Message):
     prompt_form: PromptForm
     answer: bytes
     reasoning: bytes
-    def __init__(self, sample_id: _Optional[str] = ..., problem_id: _Optional[str] = ..., temperature: _Optional[float] = ..., index: _Optional[int] = ..., completion: _Optional[bytes] = ..., token_count: _Optional[int] = ..., cumulative_logprob: _Optional[float] = ..., finish_reason: _Optional[_Union[Sample.FinishReason, str]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., prompt_form: _Optional[_Union[PromptForm, str]] = ..., answer: _Optional[bytes] = ..., reasoning: _Optional[bytes] = ...) -> None: ...
+    weights_version: str
+    adapter: str
+    def __init__(self, sample_id: _Optional[str] = ..., problem_id: _Optional[str] = ..., temperature: _Optional[float] = ..., index: _Optional[int] = ..., completion: _Optional[bytes] = ..., token_count: _Optional[int] = ..., cumulative_logprob: _Optional[float] = ..., finish_reason: _Optional[_Union[Sample.FinishReason, str]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., prompt_form: _Optional[_Union[PromptForm, str]] = ..., answer: _Optional[bytes] = ..., reasoning: _Optional[bytes] = ..., weights_version: _Optional[str] = ..., adapter: _Optional[str] = ...) -> None: ...
 
 class Judgement(_message.Message):
     __slots__ = ("verdict", "unjudged", "integrity", "cached", "detail", "wall_time", "cpu_time", "peak_memory_bytes", "stdout", "stderr", "tests")

@@ -71,7 +71,7 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
 
 def _generation_pool(options: Options, name: str, source: str) -> GenerationPool:
     num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
-    factory = functools.partial(generation_worker, source, options.tensor_parallel)
+    factory = functools.partial(generation_worker, source, options.tensor_parallel, options.max_lora_rank)
     return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas)
 
 
@@ -282,6 +282,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     default=1,
     show_default=True,
     help="GPUs that share each of vLLM's replicas of a model.",
+)
+@click.option(
+    "--max-lora-rank",
+    type=click.IntRange(0, 512),
+    default=0,
+    help="Take LoRA adapters (codesieve models load-adapter) of up to this rank; it costs speed.  [default: none]",
 )
 @click.option(
     "--store",

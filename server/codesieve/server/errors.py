@@ -12,6 +12,7 @@
     ├── Draining              UNAVAILABLE
     ├── TooSlow               UNAVAILABLE: the client left the server waiting
     ├── StoreUnavailable      UNAVAILABLE, with when to come back
+    ├── WorkersStarting       UNAVAILABLE, with when to come back
     └── WorkerTrouble         INTERNAL: a worker did not do what was asked
 
 Each carries a stable `reason` (google.rpc.ErrorInfo's) and one line for people. Nothing here knows gRPC; the mapping is
@@ -109,6 +110,16 @@ class StoreUnavailable(ServiceError):
     def __init__(self, trouble: str) -> None:
         super().__init__(f"the server can't reach its store: {trouble}", reason="STORE_UNAVAILABLE")
         self.retry_after_seconds = 2.0
+
+
+class WorkersStarting(ServiceError):
+    """What every worker has to do can't be done now, since some are being started."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count} of the model's workers are being started; try again later", reason="WORKERS_STARTING"
+        )
+        self.retry_after_seconds = 5.0
 
 
 class WorkerTrouble(ServiceError):

@@ -65,6 +65,7 @@ _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.Draining: grpc.StatusCode.UNAVAILABLE,
     errors.TooSlow: grpc.StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.WorkersStarting: grpc.StatusCode.UNAVAILABLE,
     errors.WorkerTrouble: grpc.StatusCode.INTERNAL,
 }
 
@@ -107,7 +108,8 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str, status_pb2.Status
             if found.ByteSize() > MAX_DETAILS_BYTES:
                 break  # the first ones; the message says how many there are
         details.append(found)
-    if isinstance(error, errors.Overloaded | errors.StoreUnavailable) and error.retry_after_seconds is not None:
+    later = errors.Overloaded | errors.StoreUnavailable | errors.WorkersStarting
+    if isinstance(error, later) and error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from codesieve.server.engines import EngineWatch, TellsStats
-from codesieve.server.errors import NotFound, PreconditionFailed, WorkerTrouble
+from codesieve.server.errors import NotFound, PreconditionFailed
 from codesieve.server.metrics import EngineMetrics
 from codesieve.server.pools import Pool
-from codesieve.workers.errors import EngineRequestRefused, EngineUnavailable, ModelNotFound, WorkerError
+from codesieve.server.weights import TakesWeightCalls, Weights, as_service_error
+from codesieve.workers.errors import AdapterNotLoaded, WeightsVersionChanged, WorkerError
 from codesieve.workers.generation.choose import engine_name, model_id
 from codesieve.workers.types import Generated, GenerationRequest
 
@@ -31,12 +32,10 @@ class ModelState(enum.StrEnum):
     LOADING = "LOADING"
     READY = "READY"
     FAILED = "FAILED"
-
-
-class TakesWeightCalls(Protocol):
-    """What a generation worker is beyond a `Worker`."""
-
-    async def weights(self, call: str, options: dict[str, object]) -> None: ...
+    PAUSED = "PAUSED"
+    """Requests wait: for the end of a pause, or for weights that are whole."""
+    ASLEEP = "ASLEEP"
+    """Requests wait to be woken."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +47,10 @@ class Model:
     engine: str
     state: ModelState
     workers: int
+    weights_version: str = ""
+    """Of the weights that the workers have; those of all where they have different ones, with commas."""
+    adapters: tuple[tuple[str, str], ...] = ()
+    """The LoRA adapters' names, and where each was loaded from."""
 
 
 class ModelRegistry:
@@ -62,14 +65,15 @@ class ModelRegistry:
         self._watching: list[asyncio.Task[None]] = []
         self._models: dict[str, Model] = {}
         self._pools: dict[str, GenerationPool] = {}
+        self._weights: dict[str, Weights] = {}
         self._loading = asyncio.Lock()
 
     def list(self) -> Sequence[Model]:
         """All there are, in the order in which they were loaded."""
-        return tuple(self._models.values())
+        return tuple(self._shown(model) for model in self._models.values())
 
     def ready(self) -> Sequence[Model]:
-        """Those that can be sampled from."""
+        """Those that can be sampled from, though requests may have to wait."""
         return tuple(model for model in self._models.values() if model.state is ModelState.READY)
 
     def default(self) -> str:
@@ -104,9 +108,12 @@ class ModelRegistry:
                     raise PreconditionFailed(
                         f"models/{name} is loaded from {existing.source}, not from {source}", reason="MODEL_ID_TAKEN"
                     )
-                return existing
+                return self._shown(existing)
             pool = self._make_pool(name, source)
             model = Model(name, source, engine_name(source), ModelState.LOADING, pool.size)
+            weights = self._weights[name] = Weights()
+            if model.engine == "vllm":  # the others' can't be changed
+                pool.prepare = lambda worker: weights.prepare(cast(TakesWeightCalls, worker))
             self._models[name] = model
             try:
                 await pool.start()
@@ -119,17 +126,52 @@ class ModelRegistry:
             self._pools[name] = pool
             self._watch(name, pool)
             self._models[name] = dataclasses.replace(model, state=ModelState.READY)
-            return self._models[name]
+            return self.get(name)
 
-    async def weights(self, model: str, call: str, options: Mapping[str, object]) -> None:
-        """Hands one call of vLLM's weight transfer API to every worker of a model."""
+    def weights(self, model: str) -> tuple[Weights, GenerationPool]:
+        """A model's weights, and its workers. Raises `NotFound`, or `PreconditionFailed` before it is loaded."""
         if model not in self._models:
-            raise NotFound(f"there is no model {model}", reason="MODEL_NOT_FOUND")
-        workers = cast("Sequence[TakesWeightCalls]", self.pool(model).workers)
-        try:
-            await asyncio.gather(*(worker.weights(call, dict(options)) for worker in workers))
-        except WorkerError as error:
-            raise as_service_error(error) from error
+            raise NotFound(f"there is no model {model[:80]}", reason="MODEL_NOT_FOUND")
+        return self._weights[model], self.pool(model)
+
+    def get(self, model: str) -> Model:
+        """A model as it is now. Raises `NotFound`."""
+        if model not in self._models:
+            raise NotFound(f"there is no model {model[:80]}", reason="MODEL_NOT_FOUND")
+        return self._shown(self._models[model])
+
+    def check(self, model: str, weights_version: str, adapter: str) -> None:
+        """Raises `PreconditionFailed` where a model can't be sampled from with these; "" demands nothing."""
+        self.pool(model)
+        there = self.get(model)
+        if weights_version and not there.weights_version:
+            raise PreconditionFailed(
+                f"models/{model} can't be asked for a version of its weights: the {there.engine} engine tells none",
+                reason="NO_WEIGHTS_VERSION",
+            )
+        if weights_version and there.weights_version != weights_version:
+            raise PreconditionFailed(
+                f"models/{model} has the weights {there.weights_version} now, not {weights_version}",
+                reason=WeightsVersionChanged.reason,
+            )
+        if adapter and adapter not in dict(there.adapters):
+            loaded = ", ".join(dict(there.adapters)) or "none"
+            raise PreconditionFailed(
+                f"models/{model} has no adapter {adapter}; loaded: {loaded}", reason=AdapterNotLoaded.reason
+            )
+
+    def _shown(self, model: Model) -> Model:
+        """A model with what its workers have."""
+        pool = self._pools.get(model.model_id)
+        if pool is None or model.engine != "vllm":
+            return model
+        weights = self._weights[model.model_id]
+        state = model.state
+        if weights.asleep:
+            state = ModelState.ASLEEP
+        elif weights.paused or not weights.whole(pool):
+            state = ModelState.PAUSED
+        return dataclasses.replace(model, state=state, weights_version=weights.version(pool), adapters=weights.adapters)
 
     def _watch(self, name: str, pool: GenerationPool) -> None:
         if self._engine_metrics is not None:
@@ -139,7 +181,7 @@ class ModelRegistry:
     def _forget_failed(self) -> None:
         failed = [name for name, model in self._models.items() if model.state is ModelState.FAILED]
         for name in failed[:-MAX_FAILED]:
-            del self._models[name]
+            del self._models[name], self._weights[name]
 
     async def stop(self) -> None:
         """Stops every model's workers."""
@@ -147,12 +189,3 @@ class ModelRegistry:
             watching.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
-
-
-def as_service_error(error: WorkerError) -> NotFound | PreconditionFailed | WorkerTrouble:
-    """What a worker's trouble is to the client who asked for something of it."""
-    if isinstance(error, ModelNotFound):
-        return NotFound(error.message, reason=error.reason)
-    if isinstance(error, EngineUnavailable | EngineRequestRefused):
-        return PreconditionFailed(error.message, reason=error.reason)
-    return WorkerTrouble(error.message, reason=error.reason)

@@ -29,6 +29,8 @@ class Options:
     """Workers of each model."""
     tensor_parallel: int
     """GPUs that share each of vLLM's replicas."""
+    max_lora_rank: int
+    """Of the LoRA adapters that can be loaded; 0 for none."""
     store: str
     """Where jobs are kept: "memory", a file or a URL. It may hold a password."""
     retention_days: float

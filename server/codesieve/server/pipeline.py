@@ -175,4 +175,6 @@ def _sample(request: GenerationRequest, made: Generated) -> Sample:
         prompt_form=made.prompt_form,
         answer=made.answer,
         reasoning=made.reasoning,
+        weights_version=made.weights_version,
+        adapter=made.adapter,
     )

@@ -78,13 +78,15 @@ class Pool(Generic[WorkT, ResultT]):
         self._outage_since: float | None = None
         """Since when no member works."""
         self._stopped = False
+        self.prepare: Callable[[Worker[WorkT, ResultT]], Awaitable[None]] | None = None
+        """Awaited for each worker that was started, before it is given work. What it raises is as if it could not start."""
         self.restarts = 0
         """Workers lost and replaced so far."""
 
     async def start(self) -> Sequence[WorkerInfo]:
         """Starts every worker. Raises the first one's `WorkerError`, and then leaves none running."""
         workers = [self._make_worker() for _ in range(self._size)]
-        starting = [asyncio.ensure_future(worker.start()) for worker in workers]
+        starting = [asyncio.ensure_future(self._start_worker(worker)) for worker in workers]
         try:
             infos = await asyncio.gather(*starting)
         except BaseException:
@@ -214,7 +216,7 @@ class Pool(Generic[WorkT, ResultT]):
             await self._sleep(growing_pause(member.failures))
             try:
                 member.worker = self._make_worker()
-                member.info = await member.worker.start()
+                member.info = await self._start_worker(member.worker)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the place must not stay empty
                 if not isinstance(error, WorkerError):
@@ -223,6 +225,12 @@ class Pool(Generic[WorkT, ResultT]):
                 member.failures += 1
                 log.warning("%s: a worker can't be started (%d failures now): %s", self.name, member.failures, error)
                 self._lose_patience(*_told(error))
+
+    async def _start_worker(self, worker: Worker[WorkT, ResultT]) -> WorkerInfo:
+        info = await worker.start()
+        if self.prepare is not None:
+            await self.prepare(worker)
+        return info
 
     async def _stop_worker(self, worker: Worker[WorkT, ResultT]) -> None:
         try:

@@ -346,6 +346,25 @@ class Models(model_pb2_grpc.ModelServiceServicer):
             await missing.abort(context)
         return model_pb2.Model(name="models/loaded", source=request.source, engine="openai", state="READY", workers=1)
 
+    async def _changed(self, request: Any, context: Context) -> model_pb2.Model:
+        """Any call about a model's weights."""
+        self.fake.calls.append(type(request).__name__.removesuffix("Request"))
+        self.fake.requests.append(request)
+        if request.name == "models/none":
+            await Refusal(grpc.StatusCode.NOT_FOUND, "there is no model none", "MODEL_NOT_FOUND").abort(context)
+        model = model_pb2.Model(name=request.name, engine="vllm", state="PAUSED", workers=1, weights_version="step-1")
+        model.adapters.add(adapter="a", directory="/a")
+        return model
+
+    async def _transferred(
+        self, request: model_pb2.WeightTransferRequest, context: Context
+    ) -> model_pb2.WeightTransferResponse:
+        self.fake.requests.append(request)
+        return model_pb2.WeightTransferResponse(weights_version=request.weights_version or "0")
+
+    LoadWeights = PauseGeneration = ResumeGeneration = Sleep = WakeUp = LoadAdapter = UnloadAdapter = _changed
+    InitWeightTransfer = StartWeightUpdate = UpdateWeights = FinishWeightUpdate = _transferred
+
 
 @pytest.fixture
 def fake() -> Iterator[FakeServer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -24,9 +25,11 @@ from codesieve.client import (
     JobFailed,
     JobState,
     JudgeItem,
+    ModelState,
     NotAllowed,
     NotFound,
     Overloaded,
+    PauseMode,
     PreconditionFailed,
     Problem,
     RecordedSample,
@@ -239,6 +242,36 @@ def test_models_are_listed_and_loaded(fake: Any, both: Both) -> None:
     assert both(fake, lambda client: client.models.load("http://h/v1")).name == "models/loaded"
     with pytest.raises(NotFound, match="nothing is at"):
         both(fake, lambda client: client.models.load("/nothing"))
+
+
+def test_what_is_done_to_a_models_weights_is_asked_as_it_was_said(fake: Any, both: Both) -> None:
+    asked: list[tuple[Callable[[Any], Any], dict[str, Any]]] = [
+        (lambda m: m.load_weights("m", "/w", version="step-1"), {"directory": "/w", "weights_version": "step-1"}),
+        (lambda m: m.pause("models/m"), {"mode": 1}),
+        (lambda m: m.pause("m", PauseMode.KEEP), {"mode": 3}),
+        (lambda m: m.resume("m"), {}),
+        (lambda m: m.sleep("m", 2), {"level": 2}),
+        (lambda m: m.wake_up("m", ["weights"]), {"tags": ["weights"]}),
+        (lambda m: m.load_adapter("m", "a", "/a"), {"adapter": "a", "directory": "/a"}),
+        (lambda m: m.unload_adapter("m", "a"), {"adapter": "a"}),
+    ]
+    for ask, fields in asked:
+        model = both(fake, lambda client, ask=ask: ask(client.models))  # type: ignore[misc]
+        assert (model.model_id, model.state, model.weights_version) == ("m", ModelState.PAUSED, "step-1")
+        assert model.adapters == (("a", "/a"),)
+        assert {field.name: value for field, value in fake.requests[-1].ListFields()} == {"name": "models/m", **fields}
+    updates: list[tuple[Callable[[Any], Any], dict[str, Any], str]] = [
+        (lambda m: m.init_weight_transfer("m", {"rank_offset": 1}), {"init_info": {"rank_offset": 1}}, "0"),
+        (lambda m: m.start_weight_update("m"), {}, "0"),
+        (lambda m: m.update_weights("m", {"names": ["a"]}), {"update_info": {"names": ["a"]}}, "0"),
+        (lambda m: m.finish_weight_update("m", "step-2"), {}, "step-2"),
+    ]
+    for ask, options, version in updates:
+        told = both(fake, lambda client, ask=ask: ask(client.models))  # type: ignore[misc]
+        assert told == version
+        assert json.loads(fake.requests[-1].options_json) == options
+    with pytest.raises(NotFound, match="there is no model none"):
+        both(fake, lambda client: client.models.resume("none"))
 
 
 def test_judge_answers_every_item(fake: Any, both: Both) -> None:

@@ -438,6 +438,26 @@ def test_models_are_listed(fake: Any, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["models"][0]["model"] == "m"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "asks"),
+    [
+        (["load-weights", "m", "/w", "--weights-version", "step-1"], {"directory": "/w", "weights_version": "step-1"}),
+        (["pause", "m", "--mode", "wait"], {"mode": 2}),
+        (["resume", "m"], {}),
+        (["sleep", "m", "--level", "2"], {"level": 2}),
+        (["wake-up", "m", "--tag", "weights"], {"tags": ["weights"]}),
+        (["load-adapter", "m", "a", "/a"], {"adapter": "a", "directory": "/a"}),
+        (["unload-adapter", "m", "a"], {"adapter": "a"}),
+    ],
+)
+def test_a_models_weights_are_changed(fake: Any, tmp_path: Path, arguments: list[str], asks: dict[str, Any]) -> None:
+    done = codesieve("models", *arguments, "--server", fake.target, "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert (told["model"], told["state"], told["weights_version"]) == ("m", "PAUSED", "step-1")
+    assert told["adapters"] == {"a": "/a"}
+    assert {field.name: value for field, value in fake.requests[-1].ListFields()} == {"name": "models/m", **asks}
+
+
 def test_ctrl_c_is_exit_130_and_says_how_to_come_back(fake: Any, tmp_path: Path) -> None:
     fake.hold = True
     command = [sys.executable, "-c", "from codesieve.client.cli import main; main()", "run", "humaneval"]
@@ -456,7 +476,9 @@ def test_ctrl_c_is_exit_130_and_says_how_to_come_back(fake: Any, tmp_path: Path)
 
 
 def test_every_command_has_help_with_an_example_and_exit_codes(tmp_path: Path) -> None:
-    commands = [[], ["run"], ["evaluate"], ["doctor"], ["models", "list"]]
+    commands = [[], ["run"], ["evaluate"], ["doctor"]]
+    commands += [["models", each] for each in ("list", "load-weights", "pause", "resume", "sleep", "wake-up")]
+    commands += [["models", each] for each in ("load-adapter", "unload-adapter")]
     commands += [["jobs", each] for each in ("list", "show", "watch", "cancel", "delete", "rejudge")]
     for command in commands:
         told = CliRunner().invoke(app.cli, [*command, "--help"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -80,6 +81,21 @@ async def test_a_worker_that_is_not_started_says_so(source: str) -> None:
 async def test_nothing_to_load_is_said_at_start() -> None:
     with pytest.raises(ModelNotFound):
         await GenerationWorker("gpt-17").start()
+
+
+async def test_a_sample_of_weights_that_were_not_demanded_is_none(source: str) -> None:
+    """Here of an engine that tells no version at all."""
+    worker = GenerationWorker(source)
+    await worker.start()
+    await worker.submit([dataclasses.replace(_request(0), weights_version="3"), _request(1)])
+    answers: dict[str, Generated | WorkFailed] = {}
+    while len(answers) < 2:
+        answers.update({answer.work_id: answer for answer in await worker.collect(5)})
+    await worker.stop()
+    refused = answers["w0"]
+    assert isinstance(refused, WorkFailed)
+    assert (refused.reason, refused.retryable) == ("WEIGHTS_VERSION_CHANGED", True), "another worker may have them"
+    assert answers["w1"] == Generated("w1", b"b")
 
 
 class MortalEngine:

@@ -98,12 +98,22 @@ def test_defaults_are_codexs() -> None:
 
 def test_how_samples_are_drawn_reaches_every_request() -> None:
     chosen = generation(topP=0.5, topK=40, minP=0.05, maxTokens=9, stop=["x"], seed=3, tokenLogprobs=True)
-    chosen["promptForm"] = "PROMPT_FORM_CHAT"
+    chosen |= {"promptForm": "PROMPT_FORM_CHAT", "weightsVersion": "step-3", "adapter": "a/b:1"}
     job_id, spec, contents = requests.create_job(a_job(generation=chosen), OneModel())
     assert spec.generation is not None
     made = [request for _, request in planned_requests(job_id, spec, contents)]
     assert len({request.seed for request in made}) == len(made) == 2
-    for name in ("top_p", "top_k", "min_p", "max_tokens", "stop", "token_logprobs", "prompt_form"):
+    for name in (
+        "top_p",
+        "top_k",
+        "min_p",
+        "max_tokens",
+        "stop",
+        "token_logprobs",
+        "prompt_form",
+        "weights_version",
+        "adapter",
+    ):
         assert {getattr(request, name) for request in made} == {getattr(spec.generation, name)}, name
     told = answers.job(Job(JobKey("", job_id), spec, b"", JobState.PENDING, NOW, Progress(2))).generation
     assert json_format.MessageToDict(told) == {**chosen, "model": "m", "seed": "3"}

@@ -10,7 +10,9 @@
         ├── EngineUnavailable       the engine isn't installed or can't start
         ├── EngineLost              the engine ended while it served; its worker has to be started again
         ├── ModelNotFound           nothing is there to load
+        ├── WeightsVersionChanged   the weights are not, or no longer, those that the request demands
         └── EngineRequestRefused    the engine refuses this one request; no other worker would take it
+            └── AdapterNotLoaded    no LoRA adapter has the name that the request samples with
 
 Each has a stable `reason` and a message of one line that says what would mend it. All of them pickle: the only state is
 the message, so the standard reduction rebuilds them on the other side of Ray.
@@ -88,6 +90,18 @@ class EngineRequestRefused(EngineError):
     """The engine refuses this one request."""
 
     reason = "ENGINE_REQUEST_REFUSED"
+
+
+class WeightsVersionChanged(EngineError):
+    """The weights are not those that the request demands; another worker may have them."""
+
+    reason = "WEIGHTS_VERSION_CHANGED"
+
+
+class AdapterNotLoaded(EngineRequestRefused):
+    """No adapter of this name is loaded."""
+
+    reason = "ADAPTER_NOT_LOADED"
 
 
 OUTAGES = frozenset(kind.reason for kind in (WorkerLost, SandboxUnavailable, EngineUnavailable, EngineLost))

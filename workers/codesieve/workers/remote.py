@@ -15,7 +15,7 @@ import ray
 import ray.exceptions
 
 from codesieve.workers.errors import WorkerError, WorkerLost
-from codesieve.workers.types import EngineStats, WorkerInfo, WorkFailed
+from codesieve.workers.types import EngineStats, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
 
 WorkT = TypeVar("WorkT", bound=HasWorkId)
@@ -98,9 +98,10 @@ class RemoteWorker(Generic[WorkT, ResultT]):
             self._actor = None
             ray.kill(actor)
 
-    async def weights(self, call: str, options: dict[str, object]) -> None:
-        """Hands a call of vLLM's weight transfer API to a generation worker."""
-        await self._call("weights", call, options)
+    async def weights(self, call: str, options: dict[str, object]) -> WeightsState:
+        """Hands a call about the weights to a generation worker."""
+        state: WeightsState = await self._call("weights", call, options)
+        return state
 
     async def stats(self) -> EngineStats | None:
         """What a generation worker's engine has counted."""

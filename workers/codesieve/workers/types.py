@@ -15,6 +15,11 @@ from collections.abc import Sequence
 CODEX_STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """The stop sequences of Chen et al. 2021, section 3.2."""
 
+FIRST_WEIGHTS = "0"
+"""The version of the weights that a model was loaded with."""
+BETWEEN_VERSIONS = ".."
+"""Stands between the versions of a sample that was made with several. No version holds it."""
+
 KEPT_OF_AN_ANSWER = 64 * 1024
 """Bytes of a chat model's answer, and of its thinking, that a sample keeps beside the completion."""
 
@@ -192,6 +197,11 @@ class Sample:
     then those of the whole answer."""
     reasoning: bytes | None = None
     """In the chat form what the model thought before it answered, its beginning."""
+    weights_version: str | None = None
+    """Of the weights that made it; several in their order where they changed meanwhile, joined by `BETWEEN_VERSIONS`. None
+    where the engine tells none."""
+    adapter: str | None = None
+    """The LoRA adapter that it was sampled with."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -219,11 +229,15 @@ class GenerationRequest:
     """Whether the program is prompt + completion; else it is the completion alone."""
     names: tuple[str, ...] = ()
     """In the chat form what an answer's code has to define, as far as the tests tell."""
+    weights_version: str = ""
+    """The version of the weights that it has to be made with, "" for any."""
+    adapter: str = ""
+    """The LoRA adapter to sample with, "" for none."""
 
     @property
-    def prefix(self) -> str:
+    def prefix(self) -> tuple[str, str]:
         """What an engine may have in its cache from an earlier sample."""
-        return self.prompt
+        return self.adapter, self.prompt
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -239,6 +253,28 @@ class Generated:
     prompt_form: PromptForm | None = None
     answer: bytes | None = None
     reasoning: bytes | None = None
+    weights_version: str | None = None
+    adapter: str | None = None
+
+
+class PauseMode(enum.StrEnum):
+    """What becomes of what is in flight when generation is paused."""
+
+    ABORT = "ABORT"
+    """It is made again from its beginning once generation goes on."""
+    WAIT = "WAIT"
+    """It is finished first."""
+    KEEP = "KEEP"
+    """It stands still, and goes on from where it is."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WeightsState:
+    """What a generation worker has after a call about its weights."""
+
+    version: str
+    whole: bool = True
+    """False from the beginning of an update to its end, and once they were thrown away: then requests wait."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from codesieve.client import errors
-from codesieve.client.cli import evaluate, jobs, operate, run_command, token
+from codesieve.client.cli import evaluate, jobs, models, operate, run_command, token
 from codesieve.client.cli.connecting import CliError
 from codesieve.client.cli.show import printable
 
@@ -31,7 +31,7 @@ for command in (
     run_command.run,
     evaluate.evaluate,
     jobs.jobs,
-    operate.models,
+    models.models,
     operate.serve,
     operate.doctor,
     token.token,

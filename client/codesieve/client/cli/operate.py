@@ -1,4 +1,4 @@
-"""`codesieve serve`, `doctor` and `models`: for who runs a server."""
+"""`codesieve serve` and `doctor`: for who runs a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from codesieve.client.cli import common, connecting, embedded, results, show
+from codesieve.client.cli import common, connecting, embedded, show
 
 DOCTOR = "codesieve.workers.doctor"
 SANDBOXES = ("docker", "namespaces")
@@ -67,26 +67,3 @@ def doctor(as_json: bool) -> int:
             line = show.safe(f"  {each['name']}: {each['detail']}{mend}")
             console.print(mark, line, sep="", soft_wrap=True)
     return 0 if usable else 1
-
-
-@click.group(epilog="Example: codesieve models list")
-def models() -> None:
-    """See the models of a server."""
-
-
-@models.command(
-    "list",
-    epilog="""\b
-Exit codes: 0 done, 2 bad usage or no server.
-Example: codesieve models list --json""",
-)
-@connecting.server_option
-@common.json_option
-def list_(server: connecting.Server, as_json: bool) -> None:
-    """List the models that a server samples from."""
-    with connecting.connect(server) as client:
-        found = client.models.list()
-    if as_json:
-        click.echo(json.dumps({"models": [results.model(each) for each in found]}))
-    else:
-        show.models(found)

@@ -122,6 +122,8 @@ def model(value: types.Model) -> Row:
         "engine": value.engine,
         "workers": value.workers,
         "source": value.source,
+        "weights_version": value.weights_version or None,
+        "adapters": dict(value.adapters),
     }
 
 
@@ -186,6 +188,8 @@ def _sample(sample: types.Sample) -> Row:
         **({} if sample.prompt_form is None else {"prompt_form": sample.prompt_form}),
         **({} if sample.answer is None else {"answer": types.to_text(sample.answer)}),
         **({} if sample.reasoning is None else {"reasoning": types.to_text(sample.reasoning)}),
+        **({"weights_version": sample.weights_version} if sample.weights_version else {}),
+        **({"adapter": sample.adapter} if sample.adapter else {}),
     }
 
 

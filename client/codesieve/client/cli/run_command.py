@@ -71,6 +71,18 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
     help="No more samples of a problem once the 95 % interval of its pass rate is at most W wide, "
     "and there are as many as the largest k.  [default: make all]",
 )
+@click.option(
+    "--adapter",
+    metavar="NAME",
+    default="",
+    help="The LoRA adapter to sample with, as codesieve models load-adapter named it.",
+)
+@click.option(
+    "--weights-version",
+    metavar="VERSION",
+    default="",
+    help="Demand this version of the model's weights: another one refuses the job, and no sample is made with any other.",
+)
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
 @common.embedding_options
 @common.json_option
@@ -88,6 +100,8 @@ def run(
     prompt_form: types.PromptForm | None,
     stop_after_passes: int | None,
     stop_interval_width: float | None,
+    adapter: str,
+    weights_version: str,
     limit: int,
     ks: tuple[int, ...],
     out: Path | None,
@@ -119,6 +133,8 @@ def run(
         early_stop=requests.EarlyStop(stop_after_passes or 0, stop_interval_width or 0.0)
         if stop_after_passes or stop_interval_width
         else None,
+        weights_version=weights_version,
+        adapter=adapter,
     )
     with common.fields_named(problems):
         requests.create_job(

@@ -309,10 +309,11 @@ def jobs(values: Sequence[types.Job]) -> None:
 
 def models(values: Sequence[types.Model]) -> None:
     """A table of models."""
-    table = Table("model", "state", "engine", "workers", "source")
+    table = Table("model", "state", "engine", "workers", "source", "weights", "adapters")
     for value in values:
-        name = value.name.removeprefix("models/")
-        table.add_row(*(safe(each) for each in (name, value.state, value.engine, str(value.workers), value.source)))
+        adapters = ", ".join(name for name, _ in value.adapters)
+        row = (value.model_id, value.state, value.engine, str(value.workers), value.source)
+        table.add_row(*(safe(each) for each in (*row, value.weights_version, adapters)))
     stdout().print(table)
 
 

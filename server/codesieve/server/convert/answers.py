@@ -113,6 +113,8 @@ def model(value: Model) -> model_pb2.Model:
         engine=value.engine,
         state=value.state.value,
         workers=value.workers,
+        weights_version=value.weights_version,
+        adapters=[model_pb2.Adapter(adapter=name, directory=directory) for name, directory in value.adapters],
     )
 
 
@@ -146,6 +148,8 @@ def _sample(value: Sample) -> types_pb2.Sample:
         prompt_form=_PROMPT_FORMS[value.prompt_form] if value.prompt_form else None,
         answer=value.answer,
         reasoning=value.reasoning,
+        weights_version=value.weights_version or "",
+        adapter=value.adapter or "",
     )
 
 
@@ -163,6 +167,8 @@ def _generation(value: GenerationSpec) -> job_pb2.Generation:
         token_logprobs=value.token_logprobs,
         prompt_form=_PROMPT_FORMS[value.prompt_form],
         early_stop=_early_stop(value.early_stop) if value.early_stop is not None else None,
+        weights_version=value.weights_version,
+        adapter=value.adapter,
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import keyword
+import re
 
 from codesieve.server.errors import InvalidRequest, Violation
 
 MAX_VIOLATIONS = 100
 MAX_TEXT_BYTES = 2**20
 MAX_IDENTIFIER = 256
+
+LABEL_FORM = "must be 1 to 128 letters, digits and ._:@/+-, without two dots in a row"
+_LABEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9._:@/+-]{1,128}")
 
 
 class Violations:
@@ -25,6 +29,11 @@ class Violations:
         """Raises `InvalidRequest` if there are any."""
         if self._found:
             raise InvalidRequest(self._found)
+
+
+def is_label(value: str) -> bool:
+    """Whether it is of `LABEL_FORM`: what clients may call weights and adapters."""
+    return _LABEL.fullmatch(value) is not None
 
 
 def bounded(value: bytes, path: str, found: Violations) -> bytes:

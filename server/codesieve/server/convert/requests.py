@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from google.protobuf.duration_pb2 import Duration
 
 from codesieve.server.convert.early import read_early_stop
-from codesieve.server.convert.fields import Violations
+from codesieve.server.convert.fields import LABEL_FORM, Violations, is_label
 from codesieve.server.convert.problems import ProblemReader, problem_source
 from codesieve.server.convert.samples import MAX_SAMPLES, MAX_TEMPERATURE, SampleReader, completion
 from codesieve.server.errors import InvalidRequest, Violation
@@ -309,6 +309,10 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         found.add(f"{here}.min_p", f"must be between 0 and 1, not {message.min_p:g}")
     if len(message.stop) > MAX_STOP:
         found.add(f"{here}.stop", f"must hold at most {MAX_STOP}, not {len(message.stop)}")
+    for field in ("weights_version", "adapter"):
+        value = getattr(message, field)
+        if value and not is_label(value):
+            found.add(f"{here}.{field}", f"{LABEL_FORM}, not {value[:80]!r}")
     for i, stop in enumerate(message.stop[:MAX_STOP]):
         if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
             found.add(f"{here}.stop[{i}]", f"must be 1 to {MAX_STOP_CHARACTERS} characters")
@@ -324,4 +328,6 @@ def _generation(message: job_pb2.Generation, found: Violations) -> GenerationSpe
         min_p=message.min_p,
         token_logprobs=message.token_logprobs,
         prompt_form=_PROMPT_FORMS.get(message.prompt_form, PromptForm.COMPLETION),
+        weights_version=message.weights_version,
+        adapter=message.adapter,
     )

@@ -14,8 +14,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from codesieve.server.callers import Caller
-from codesieve.server.errors import Draining, PreconditionFailed, StoreUnavailable
+from codesieve.server.errors import Draining, NotFound, PreconditionFailed, StoreUnavailable
 from codesieve.server.jobs.model import (
+    GenerationSpec,
     Job,
     JobContents,
     JobEvent,
@@ -87,7 +88,7 @@ class JobManager:
         if self._draining:
             raise Draining
         if spec.generation is not None:
-            self._models.pool(spec.generation.model)  # refuses a model that isn't there before anything is kept
+            await self._check(JobKey(caller.name, job_id), spec.generation)
         digest = await asyncio.to_thread(request_digest, spec, contents)
         progress = Progress(samples_total=samples_total(spec, contents))
         job = Job(JobKey(caller.name, job_id), spec, digest, JobState.PENDING, self._now(), progress)
@@ -95,6 +96,19 @@ class JobManager:
         kept, _ = await self._store.create(job, contents, admission)
         self._look.set()
         return kept
+
+    async def _check(self, key: JobKey, generation: GenerationSpec) -> None:
+        """Refuses what the model can't do now, before anything is kept; but not a job that is there already."""
+        try:
+            self._models.check(generation.model, generation.weights_version, generation.adapter)
+        except PreconditionFailed:
+            try:
+                await self._store.get(key)
+            except NotFound:
+                pass
+            else:
+                return
+            raise
 
     async def rejudge(self, caller: Caller, source_id: str, job_id: str) -> Job:
         """Makes a job of the samples that an ended one has."""

@@ -74,6 +74,10 @@ class GenerationSpec:
     token_logprobs: bool = False
     prompt_form: PromptForm = PromptForm.COMPLETION
     early_stop: EarlyStop | None = None
+    weights_version: str = ""
+    """The version of the model's weights that every sample has to be made with, "" for any."""
+    adapter: str = ""
+    """The LoRA adapter to sample with, "" for none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -196,6 +200,8 @@ def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator
                             prompt_form=generation.prompt_form,
                             goes_on_with_prompt=isinstance(problem.tests, FunctionTests),
                             names=names,
+                            weights_version=generation.weights_version,
+                            adapter=generation.adapter,
                         ),
                     )
 

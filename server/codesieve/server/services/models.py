@@ -1,11 +1,10 @@
-"""``codesieve.v1.ModelService``: loading models, and handing weight updates to their workers."""
+"""``codesieve.v1.ModelService``: loading models, and what is done to their weights."""
 
 from __future__ import annotations
 
-import json
-
 from codesieve.server.callers import Scope
 from codesieve.server.convert import answers
+from codesieve.server.convert import weights as requests
 from codesieve.server.door import Door
 from codesieve.server.errors import InvalidRequest, Violation
 from codesieve.server.interceptors import Call, rpc
@@ -39,34 +38,84 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
     async def InitWeightTransfer(
         self, request: model_pb2.WeightTransferRequest, call: Call
     ) -> model_pb2.WeightTransferResponse:
-        return await self._weights("init_weight_transfer", request)
+        return await self._transfer("init_weight_transfer", request)
 
     @rpc(Scope.ADMIN)
     async def StartWeightUpdate(
         self, request: model_pb2.WeightTransferRequest, call: Call
     ) -> model_pb2.WeightTransferResponse:
-        return await self._weights("start_weight_update", request)
+        return await self._transfer("start_weight_update", request)
 
     @rpc(Scope.ADMIN)
     async def UpdateWeights(
         self, request: model_pb2.WeightTransferRequest, call: Call
     ) -> model_pb2.WeightTransferResponse:
-        return await self._weights("update_weights", request)
+        return await self._transfer("update_weights", request)
 
     @rpc(Scope.ADMIN)
     async def FinishWeightUpdate(
         self, request: model_pb2.WeightTransferRequest, call: Call
     ) -> model_pb2.WeightTransferResponse:
-        return await self._weights("finish_weight_update", request)
+        options, version = requests.transfer_options(request), requests.weights_version(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.finish_update(pool, options, version)
+        return model_pb2.WeightTransferResponse(weights_version=weights.version(pool))
 
-    async def _weights(self, call: str, request: model_pb2.WeightTransferRequest) -> model_pb2.WeightTransferResponse:
-        try:
-            options = json.loads(request.options_json or b"{}")
-        except ValueError as error:
-            raise InvalidRequest([Violation("options_json", f"is not JSON: {error}")]) from error
-        except RecursionError as error:
-            raise InvalidRequest([Violation("options_json", "is nested too deep")]) from error
-        if not isinstance(options, dict):
-            raise InvalidRequest([Violation("options_json", "must be a JSON object")])
-        await self._models.weights(request.name.removeprefix("models/"), call, options)
-        return model_pb2.WeightTransferResponse()
+    @rpc(Scope.ADMIN)
+    async def LoadWeights(self, request: model_pb2.LoadWeightsRequest, call: Call) -> model_pb2.Model:
+        directory, version = requests.directory(request), requests.weights_version(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.load(pool, directory, version)
+        return self._answer(request)
+
+    @rpc(Scope.ADMIN)
+    async def PauseGeneration(self, request: model_pb2.PauseGenerationRequest, call: Call) -> model_pb2.Model:
+        mode = requests.pause_mode(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.pause(pool, mode)
+        return self._answer(request)
+
+    @rpc(Scope.ADMIN)
+    async def ResumeGeneration(self, request: model_pb2.ResumeGenerationRequest, call: Call) -> model_pb2.Model:
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.resume(pool)
+        return self._answer(request)
+
+    @rpc(Scope.ADMIN)
+    async def Sleep(self, request: model_pb2.SleepRequest, call: Call) -> model_pb2.Model:
+        level = requests.sleep_level(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.sleep(pool, level)
+        return self._answer(request)
+
+    @rpc(Scope.ADMIN)
+    async def WakeUp(self, request: model_pb2.WakeUpRequest, call: Call) -> model_pb2.Model:
+        tags = requests.wake_tags(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.wake_up(pool, tags)
+        return self._answer(request)
+
+    @rpc(Scope.ADMIN)
+    async def LoadAdapter(self, request: model_pb2.LoadAdapterRequest, call: Call) -> model_pb2.Model:
+        name, directory = requests.adapter(request), requests.directory(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.load_adapter(pool, name, directory)
+        return self._answer(request)
+
+    @rpc(Scope.ADMIN)
+    async def UnloadAdapter(self, request: model_pb2.UnloadAdapterRequest, call: Call) -> model_pb2.Model:
+        name = requests.adapter(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.unload_adapter(pool, name)
+        return self._answer(request)
+
+    async def _transfer(self, call: str, request: model_pb2.WeightTransferRequest) -> model_pb2.WeightTransferResponse:
+        options = requests.transfer_options(request)
+        weights, pool = self._models.weights(requests.model_of(request))
+        await weights.transfer(pool, call, options)
+        return model_pb2.WeightTransferResponse(
+            weights_version=self._models.get(requests.model_of(request)).weights_version
+        )
+
+    def _answer(self, request: requests.NamesModel) -> model_pb2.Model:
+        return answers.model(self._models.get(requests.model_of(request)))

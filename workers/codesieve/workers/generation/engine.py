@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from codesieve.workers.types import EngineStats, Generated, GenerationRequest
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState
 
 
 class Engine(Protocol):
@@ -32,14 +32,56 @@ class Engine(Protocol):
         """Frees what the engine holds."""
 
 
+class WeightCalls(Protocol):
+    """What can be done to an engine's weights while it serves, between two of its steps. Options are plain data.
+
+    Each call raises `EngineRequestRefused` for wrong options, for what the engine can't do and for calls out of order, and
+    `EngineError` where the engine failed over it.
+    """
+
+    async def state(self, options: dict[str, object]) -> WeightsState:
+        """What is there. No options."""
+
+    async def init_weight_transfer(self, options: dict[str, object]) -> WeightsState:
+        """Connects to the trainer. Options: ``init_info``, as vLLM's `WeightTransferInitRequest` has it."""
+
+    async def start_weight_update(self, options: dict[str, object]) -> WeightsState:
+        """Begins an update; nothing is sampled until it is finished. No options."""
+
+    async def update_weights(self, options: dict[str, object]) -> WeightsState:
+        """Receives a part of the weights. Options: ``update_info``, as vLLM's `WeightTransferUpdateRequest` has it."""
+
+    async def finish_weight_update(self, options: dict[str, object]) -> WeightsState:
+        """Ends an update. Options: ``version``, of the new weights."""
+
+    async def load_weights(self, options: dict[str, object]) -> WeightsState:
+        """Loads a checkpoint in place of the present weights. Options: ``directory``, ``version``."""
+
+    async def pause(self, options: dict[str, object]) -> WeightsState:
+        """Samples no more. Options: ``mode``, a `PauseMode`, for what is in flight."""
+
+    async def resume(self, options: dict[str, object]) -> WeightsState:
+        """Goes on. No options."""
+
+    async def sleep(self, options: dict[str, object]) -> WeightsState:
+        """Frees the GPU's memory. Options: ``level``, 1 or 2."""
+
+    async def wake_up(self, options: dict[str, object]) -> WeightsState:
+        """Takes it back. Options: ``tags``, of what; none for all."""
+
+    async def load_adapter(self, options: dict[str, object]) -> WeightsState:
+        """Loads a LoRA adapter. Options: ``adapter``, its name, and ``directory``."""
+
+    async def unload_adapter(self, options: dict[str, object]) -> WeightsState:
+        """Forgets one; requests that sample with it end with `AdapterNotLoaded`. Options: ``adapter``."""
+
+
 @runtime_checkable
 class TakesWeights(Protocol):
-    """An engine whose weights can be replaced while it serves: vLLM's RL API, with its options as plain data."""
+    """An engine whose weights can be replaced while it serves."""
 
-    async def init_weight_transfer(self, options: dict[str, object]) -> None: ...
-    async def start_weight_update(self, options: dict[str, object]) -> None: ...
-    async def update_weights(self, options: dict[str, object]) -> None: ...
-    async def finish_weight_update(self, options: dict[str, object]) -> None: ...
+    @property
+    def weights(self) -> WeightCalls: ...
 
 
 @runtime_checkable

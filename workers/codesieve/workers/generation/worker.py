@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused
+from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, WeightsVersionChanged
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine, TakesWeights, TellsStats
-from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WorkerInfo, WorkFailed
+from codesieve.workers.generation.engine import Engine, TakesWeights, TellsStats, WeightCalls
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
-WEIGHT_CALLS = ("init_weight_transfer", "start_weight_update", "update_weights", "finish_weight_update")
-"""The calls of `TakesWeights`."""
+WEIGHT_CALLS = tuple(name for name in vars(WeightCalls) if not name.startswith("_"))
 
 
 class GenerationWorker:
     """A `Worker` of `GenerationRequest` and `Generated`. How much is in flight at a time is the caller's to bound."""
 
-    def __init__(self, source: str, tensor_parallel: int = 1) -> None:
-        """`source` is of one of the forms of `choose`; vLLM splits a model over `tensor_parallel` devices."""
+    def __init__(self, source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> None:
+        """`source` is of one of the forms of `choose`, which says what the others are."""
         self._source = source
         self._tensor_parallel = tensor_parallel
+        self._lora_rank = lora_rank
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
         self._lost: EngineLost | None = None
 
     async def start(self) -> WorkerInfo:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
-        engine = engine_for(self._source, self._tensor_parallel)
+        engine = engine_for(self._source, self._tensor_parallel, self._lora_rank)
         detail = await engine.start()
         self._engine, self._tasks = engine, TaskWorker(self._generate)
         return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
@@ -57,8 +57,8 @@ class GenerationWorker:
             raise self._lost
         return made
 
-    async def weights(self, call: str, options: dict[str, object]) -> None:
-        """Hands one of `WEIGHT_CALLS` through to the engine.
+    async def weights(self, call: str, options: dict[str, object]) -> WeightsState:
+        """Hands one of `WEIGHT_CALLS` through to the engine; what it has then.
 
         Raises `EngineRequestRefused` where the engine takes no weights or the options are wrong, `EngineError` where
         the engine failed.
@@ -69,7 +69,8 @@ class GenerationWorker:
             raise EngineRequestRefused(f"{call!r} is none of {', '.join(WEIGHT_CALLS)}")
         if not isinstance(self._engine, TakesWeights):
             raise EngineRequestRefused(f"the {self._engine.name} engine takes no weight updates")
-        await getattr(self._engine, call)(options)
+        state: WeightsState = await getattr(self._engine.weights, call)(options)
+        return state
 
     async def stats(self) -> EngineStats | None:
         """What the engine has counted since it was started; None of an engine that doesn't count."""
@@ -90,10 +91,15 @@ class GenerationWorker:
         if self._engine is None:
             raise EngineError("the generation worker is not started")
         try:
-            return await self._engine.generate(request)
+            made = await self._engine.generate(request)
         except EngineLost as error:
             self._lost = error
             raise
+        if request.weights_version and made.weights_version != request.weights_version:
+            raise WeightsVersionChanged(
+                f"it was made with the weights {made.weights_version or 'of no version'}, not {request.weights_version}"
+            )
+        return made
 
     def _started(self) -> TaskWorker[GenerationRequest, Generated]:
         if self._tasks is None:
