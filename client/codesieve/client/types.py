@@ -252,7 +252,7 @@ class Progress:
     verdicts: Mapping[str, int]
     """How many of each verdict, by its name."""
     skipped: int = 0
-    """Needn't be judged, because their problem was stopped early: with `judged` they come to `samples_total`."""
+    """Needn't be judged, because their problem was stopped early: with `judged` they come to `samples_total` in the end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

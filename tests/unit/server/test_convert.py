@@ -265,6 +265,16 @@ LARGE, NOT_UTF8 = b64(b"x" * (2**20 + 1)), b64(b"\xff")
         ({"recorded": {}}, "job.recorded.samples"),
         ({"recorded": {"samples": [{"problemId": "p/0"}]}}, "job.recorded.samples[0].completion"),
         ({"recorded": {"samples": [{"problemId": "p/9", "completion": ""}]}}, "job.recorded.samples[0].problem_id"),
+        (
+            {
+                "recorded": {
+                    "samples": [
+                        {"problemId": "p/0", "completion": "", "temperature": one} for one in (0.2, 0.20000001)
+                    ]
+                }
+            },
+            "job.recorded.samples[1].temperature",
+        ),
         ({"limits": {"cpuTimeLimit": "-1s"}}, "job.limits.cpu_time_limit"),
         ({"limits": {"memoryLimitBytes": 1}}, "job.limits.memory_limit_bytes"),
     ],

@@ -25,6 +25,8 @@ class SampleReader:
         self._path = path
         self._found = found
         self._counts: collections.Counter[tuple[str, float | None]] = collections.Counter()
+        self._temperatures: dict[str, float] = {}
+        """By how they stand in a sample's id."""
         self._samples: list[Sample] = []
         self._known: frozenset[str] | None = None
         self._read = 0
@@ -59,6 +61,11 @@ class SampleReader:
         temperature = message.temperature if message.HasField("temperature") else None
         if temperature is not None and not 0 <= temperature <= MAX_TEMPERATURE:  # false for NaN as well
             found.add(f"{path}.temperature", f"must be between 0 and {MAX_TEMPERATURE:g}, not {temperature:g}")
+        elif (
+            temperature is not None
+            and (other := self._temperatures.setdefault(f"{temperature:g}", temperature)) != temperature
+        ):
+            found.add(f"{path}.temperature", f"is {temperature!r}, too close to {other!r}, which another sample has")
         if message.token_count < 0:
             found.add(f"{path}.token_count", f"must be at least 0, not {message.token_count}")
         if not math.isfinite(message.cumulative_logprob):

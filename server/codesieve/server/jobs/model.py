@@ -226,7 +226,7 @@ class Progress:
     samples_unjudged: int = 0
     verdicts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     samples_skipped: int = 0
-    """Needn't be judged, because their problem was stopped early: with those that are judged they come to all."""
+    """Needn't be judged, because their problem was stopped early: with those that are judged they come to all in the end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
