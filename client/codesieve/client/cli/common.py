@@ -70,7 +70,7 @@ def embedding_options(command: FunctionT) -> FunctionT:
             type=click.Path(file_okay=False, path_type=Path),
             help="Where the results go; files there are replaced.  [default: codesieve-out/JOB]",
         ),
-        click.option("-k", "ks", metavar="K,K,...", callback=_ks, help="The k of pass@k.  [default: 1,10,100 as fit]"),
+        click.option("-k", "ks", metavar="K,K,...", callback=ks, help="The k of pass@k.  [default: 1,10,100 as fit]"),
     ):
         command = option(command)
     return command
@@ -80,7 +80,8 @@ def _priority(context: click.Context, parameter: click.Parameter, value: str | N
     return None if value is None else types.Priority(value.upper())
 
 
-def _ks(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+def ks(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Reads -k."""
     if value is None:
         return ()
     try:

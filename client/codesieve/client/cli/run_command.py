@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from codesieve.client import requests, types
-from codesieve.client.cli import common, connecting, results, show
+from codesieve.client.cli import common, connecting, provenance, results, show
 from codesieve.client.sync_client import Client
 
 EPILOG = f"""{common.PROBLEM_FORMS}
@@ -119,7 +119,8 @@ def run(
         if server is not None:
             generation = dataclasses.replace(generation, model=_load(connection.client, source))
         result, failed = common.run_job(connection, bar, problems, generation, wanted)
-        told = results.write(result, directory, {})
+        known = provenance.Known.of(server, problems, embedding)
+        told = results.write(result, directory, {}, provenance.collect(connection.client, result.job, known))
         if as_json:
             click.echo(json.dumps(told))
         else:
