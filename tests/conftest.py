@@ -63,6 +63,11 @@ def _missing_node() -> str | None:
     return None if shutil.which("node") and shutil.which("npm") else "no node and npm commands"
 
 
+@functools.cache
+def _missing_chromium() -> str | None:
+    return None if shutil.which("chromium") else "no chromium command; apt-get install chromium"
+
+
 _MISSING: dict[str, Callable[[], str | None]] = {
     "docker": _missing_docker,
     "gvisor": _missing_gvisor,
@@ -70,6 +75,7 @@ _MISSING: dict[str, Callable[[], str | None]] = {
     "vllm": _missing_vllm,
     "node": _missing_node,
     "postgres": _missing_postgres,
+    "chromium": _missing_chromium,
 }
 
 

@@ -425,7 +425,7 @@ def test_ctrl_c_is_exit_130_and_says_how_to_come_back(fake: Any, tmp_path: Path)
 
 
 def test_every_command_has_help_with_an_example_and_exit_codes(tmp_path: Path) -> None:
-    commands = [[], ["run"], ["evaluate"], ["compare"], ["export"], ["doctor"], ["models", "list"]]
+    commands = [[], ["run"], ["evaluate"], ["report"], ["compare"], ["export"], ["doctor"], ["models", "list"]]
     commands += [["jobs", each] for each in ("list", "show", "watch", "cancel", "delete", "rejudge")]
     for command in commands:
         told = CliRunner().invoke(app.cli, [*command, "--help"])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from codesieve.client import errors
-from codesieve.client.cli import compare, evaluate, export, jobs, operate, run_command, token
+from codesieve.client.cli import compare, evaluate, export, jobs, operate, report, run_command, token
 from codesieve.client.cli.connecting import CliError
 from codesieve.client.text import printable
 
@@ -30,6 +30,7 @@ def cli() -> None:
 for command in (
     run_command.run,
     evaluate.evaluate,
+    report.report,
     compare.compare,
     export.export,
     jobs.jobs,
