@@ -59,7 +59,7 @@ class Drawn:
 def draw(analysis: Analysis, step: Callable[[str], None] = lambda _: None) -> dict[str, Drawn]:
     """Every figure that the run has the samples for, by its name."""
     wanted: dict[str, Callable[[], Figure] | None] = {
-        "pass-at-k": lambda: _curves(analysis),
+        "pass-at-k": (lambda: _curves(analysis)) if analysis.judged else None,
         "ranking": (lambda: _ranking(analysis.picks)) if _has_ranking(analysis.picks) else None,
         "bleu": (lambda: _bleu(analysis)) if analysis.scores else None,
         "verdicts": lambda: _verdicts(analysis.verdicts),

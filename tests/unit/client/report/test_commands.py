@@ -22,6 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     runs.write(tmp_path / "b", outcomes({"p/1": "ppff", "p/2": "ffff", "p/3\x1b": "pppp"}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CODESIEVE_SERVER", "127.0.0.1:1")
+    monkeypatch.setattr("codesieve.client.cli.connecting.CONNECT_SECONDS", 0.3)
     return tmp_path
 
 
@@ -51,6 +52,10 @@ def test_compare_shows_people_a_table(here: Path, capsys: pytest.CaptureFixture[
         (["compare", "a", "./none"], "./none: there is no such directory, and it can't be the id of a job"),
         (["compare", "a", "b", "-k", "9"], "-k: no problem has 9 judged samples in both runs"),
         (["compare", "a", "b", "-k", "0"], "-k: each must be at least 1"),
+        (["report", "a", "--bleu", "nope"], "--bleu: the run has no problem 'nope'"),
+        (["report", "a", "--problems", "nope"], "nope: there is no such file"),
+        (["report", "a", "--out", "a/report.json/x"], "a/report.json: is not a directory"),
+        (["report", "nope", "--server", "127.0.0.1:1", "--out", "b"], "no codesieve server answers"),
         (["export", "a"], "Missing option '-o'"),
         (["export", "a", "-o", "none/x"], "is not a directory"),
         (["export", "a", "-o", "x", "--format", "csv"], "'csv' is not one of"),
@@ -65,6 +70,19 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert message in told.err.replace("\n", "")
     assert told.out == ""
     assert not (here / "x").exists()
+
+
+def test_report_says_what_it_wrote_and_where(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["report", "a"]) == 0
+    told = capsys.readouterr().out
+    assert f"wrote {here}/a/report/report.html" in told
+    assert f"wrote 6 figures to {here}/a/report/figures" in told
+    assert app.run(["report", "a", "--out", "r", "--json"]) == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert files["html"] == str(here / "r/report.html")
+    assert all(Path(each).is_file() for each in files.values())
+    # The run's own report.json is as it was, and can be read again.
+    assert app.run(["compare", "a", "b", "--json"]) == 0
 
 
 def test_export_says_what_it_wrote(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +101,7 @@ def test_a_missing_extra_is_one_line(
     absent = ("numpy", "pyarrow", "matplotlib")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in absent else found(name))
     for arguments, needed in (
+        (["report", "a"], "codesieve report needs numpy and matplotlib"),
         (["compare", "a", "b"], "codesieve compare needs numpy"),
         (["export", "a", "--format", "parquet", "-o", "x"], "a Parquet file needs pyarrow"),
     ):
