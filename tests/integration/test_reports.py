@@ -166,3 +166,14 @@ def test_the_page_in_chromium_asks_for_nothing_and_says_nothing(
     bare.write_text(bare.read_text().replace('http-equiv="Content-Security-Policy"', 'name="none"'))
     assert any("pwned" in line for line in shown(bare, tmp_path / "naked.png", 1100))
     assert asked == ["/leak"]
+
+
+@pytest.mark.namespaces
+def test_a_run_can_be_done_again_from_its_report(run: Path) -> None:
+    codesieve("run", "--like", "o/report/report.json", "--out", "again", cwd=run)
+    first, second = (json.loads((run / each / "report.json").read_text()) for each in ("o", "again"))
+    for name in ("problems", "model", "generation", "k", "limits", "sandbox"):
+        assert second["provenance"][name] == first["provenance"][name]
+    assert second["pass_at_k"] == first["pass_at_k"]
+    told = json.loads(codesieve("compare", "o", "again", "--json", cwd=run).stdout)
+    assert [one["moved"] for one in told["temperatures"]] == [[], []]

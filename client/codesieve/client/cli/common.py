@@ -214,6 +214,7 @@ class Wanted:
     limit: int = 0
     priority: types.Priority | None = None
     timeout_seconds: float | None = None
+    limits: types.Limits | None = None
 
     @property
     def store(self) -> Path:
@@ -237,6 +238,7 @@ def run_job(
                 samples,
                 k=wanted.ks,
                 limit=wanted.limit,
+                limits=wanted.limits,
                 job_id=wanted.job_id,
                 priority=wanted.priority,
                 timeout_seconds=wanted.timeout_seconds,

@@ -59,7 +59,7 @@ def collect(client: Client, job: types.Job, known: Known) -> Row:
         "problems": {
             "dataset": (settings.dataset or None) if settings is not None else None,
             "file": None if known.problems is None else str(Path(known.problems).absolute()),
-            "sha256": None if known.problems is None else _digest(known.problems),
+            "sha256": None if known.problems is None else digest(known.problems),
             "limit": settings.limit if settings is not None else None,
         },
         "model": _model(client, sampling.model if sampling is not None else ""),
@@ -77,7 +77,8 @@ def _version() -> str | None:
         return None
 
 
-def _digest(path: str) -> str:
+def digest(path: str) -> str:
+    """The SHA-256 of a file. Raises OSError."""
     with open(path, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -12,13 +12,15 @@ import click
 
 from codesieve.client import requests, types
 from codesieve.client.cli import common, connecting, provenance, results, show
+from codesieve.client.cli import like as like_options
 from codesieve.client.sync_client import Client
 
 EPILOG = f"""{common.PROBLEM_FORMS}
 
 \b
 Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
-Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --limit 20 --out results"""
+Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --limit 20 --out results
+Again: codesieve run --like results/report.json"""
 
 
 @click.command(epilog=EPILOG)
@@ -59,10 +61,12 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
     help="Have the model go on with the prompt, or chat with it and take the code out of its answer.  [default: completion]",
 )
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
+@like_options.option
 @common.embedding_options
 @common.json_option
 def run(
     problems_given: str,
+    like: like_options.Like | None,
     model: str | None,
     samples: int,
     temperatures: tuple[float, ...],
@@ -89,6 +93,10 @@ def run(
 
     PROBLEMS is a data set ("humaneval") or a JSON Lines file of problems, see below.
     """
+    if like is not None:
+        like.check_problems(problems_given)
+    if like is not None and server is None:
+        sandbox, isolation, image = sandbox or like.sandbox, isolation or like.isolation, image or like.image
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("run")
     generation = requests.Generation(
@@ -101,6 +109,7 @@ def run(
         min_p=min_p,
         stop=stops,
         prompt_form=prompt_form,
+        token_logprobs=like is not None and like.token_logprobs,
     )
     with common.fields_named(problems):
         requests.create_job(
@@ -110,7 +119,8 @@ def run(
     embedding = connecting.Embedding(sandbox, isolation, image, source)
     embedding.check(server)
     directory = common.check_out(out, job_id)
-    wanted = common.Wanted(job_id, ks, directory, limit, priority, timeout_seconds)
+    limits = None if like is None else like.limits
+    wanted = common.Wanted(job_id, ks, directory, limit, priority, timeout_seconds, limits)
     bar = show.JobBar()
     with (
         connecting.connect_or_embed(server, embedding, wanted.store, bar.outage) as connection,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,12 @@ def test_a_missing_extra_is_one_line(
         told = capsys.readouterr().err
         assert told == f"codesieve: {needed}; install it with: pip install 'codesieve[report]'\n"
     assert app.run(["export", "a", "-o", "x"]) == 0
+
+
+def test_the_other_commands_load_nothing_of_the_extra() -> None:
+    script = "import sys, codesieve.client.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"numpy", "matplotlib", "jinja2", "pyarrow"} & set(done.stdout.split())
 
 
 def test_a_servers_job_is_read_as_a_directory_is(fake: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
