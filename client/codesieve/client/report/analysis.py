@@ -210,7 +210,7 @@ def _curve(temperature: float | None, groups: Mapping[str, Sequence[types.Sample
 
 
 def _best(curves: Sequence[Curve]) -> tuple[Best, ...]:
-    """The upper hull of the curves: at each k that all of them have, the best temperature."""
+    """The upper hull of the curves: at each k that all of them have, the best temperature, the lower of equals."""
     shared = set.intersection(*({each.k for each in one.points} for one in curves)) if curves else set()
     values = [(one.temperature, {each.k: each.estimate.value for each in one.points}) for one in curves]
     best = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 _BLOCK = 100
+KEPT_UP_TO = 5_000
+"""Draws of so many problems are kept for the next k: 40 MB of them."""
 SEED = 20210707
 PERMUTATIONS = 20_000
 EXACT_UP_TO = 16
@@ -79,13 +81,20 @@ def _resampled_means(values: Floats) -> Floats:
     return np.concatenate([values[block].mean(axis=1) for block in _draws(len(values))])
 
 
-@functools.lru_cache(maxsize=4)
-def _draws(problems: int) -> tuple[NDArray[np.uint32], ...]:
+def _draws(problems: int) -> Iterable[NDArray[np.uint32]]:
     """Which problems each resample is made of; the same for every k, so that a curve's band is one set of curves."""
+    return _kept_draws(problems) if problems <= KEPT_UP_TO else _new_draws(problems)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_draws(problems: int) -> tuple[NDArray[np.uint32], ...]:
+    return tuple(_new_draws(problems))
+
+
+def _new_draws(problems: int) -> Iterator[NDArray[np.uint32]]:
     generator = np.random.default_rng(SEED)
-    return tuple(
-        generator.integers(0, problems, (_BLOCK, problems)).astype(np.uint32) for _ in range(RESAMPLES // _BLOCK)
-    )
+    for _ in range(RESAMPLES // _BLOCK):
+        yield generator.integers(0, problems, (_BLOCK, problems)).astype(np.uint32)
 
 
 def ks_up_to(most: int) -> tuple[int, ...]:

@@ -128,6 +128,10 @@ def test_a_servers_job_is_read_as_a_directory_is(fake: Any, here: Path, capsys: 
     served = [json.loads(line) for line in (here / "x.jsonl").read_text().splitlines()]
     kept = [json.loads(line) for line in (here / "y.jsonl").read_text().splitlines()]
     assert served == kept
+    assert app.run(["report", "job-1", *server]) == 0
+    told = json.loads((here / "codesieve-out/job-1/report/report.json").read_text())
+    assert told["where"] == f"jobs/job-1 of the server {fake.target}"
+    assert told["provenance"]["server"] == fake.target
     capsys.readouterr()
     assert app.run(["export", "nope", *server, "-o", "z"]) == 2
     assert capsys.readouterr().err == "codesieve: there is no job jobs/nope\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from pyarrow import parquet
 from tests.unit.client.report import runs
 from tests.unit.client.report.runs import FAILED, PASSED, made_up, outcomes, sample
 
-from codesieve.client import InvalidFile, InvalidRequest
+from codesieve.client import InvalidFile, InvalidRequest, types
+from codesieve.client.cli import results
 from codesieve.client.report import compare, export, run
 from codesieve.client.report.export import Format
 
@@ -28,6 +30,32 @@ def test_a_directory_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read.temperatures == (None, 0.2)
     assert read.problem_ids == ("p/9", "p/10")
     assert read.facts["state"] == "SUCCEEDED"
+
+
+def test_every_field_of_a_sample_is_read_back_and_exported(tmp_path: Path) -> None:
+    whole = types.Sample(
+        "p@0.5#3",
+        "p",
+        0.5,
+        3,
+        b"    return 1\n",
+        token_count=4,
+        cumulative_logprob=-2.5,
+        finish_reason=types.FinishReason.LENGTH,
+        judgement=dataclasses.replace(FAILED, cached=True, wall_seconds=0.5, peak_memory_bytes=9, stderr=b"oh"),
+        token_logprobs=(-0.5, -2.0),
+        prompt_form=types.PromptForm.CHAT,
+        answer=b"an answer",
+        reasoning=b"a thought",
+    )
+    # A new field has to be in here, in `run`, and in the columns of `export`.
+    for field in dataclasses.fields(types.Sample):
+        assert getattr(whole, field.name) != field.default
+    assert run.read(runs.write(tmp_path / "a", [whole])).samples == (whole,)
+    export.write(made_up([whole]), Format.PARQUET, str(tmp_path / "x"))
+    (row,) = parquet.read_table(tmp_path / "x").to_pylist()
+    assert row.keys() == results.sample_and_result(whole).keys()
+    assert row["token_logprobs"] == [-0.5, -2.0]
 
 
 def test_a_directory_needs_no_report(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def test_means_and_intervals_are_the_servers_to_the_last_digit(problems: list[tu
         )
 
 
+def test_draws_that_are_not_kept_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = [(4, place % 5) for place in range(30)]
+    kept = statistics.mean_pass_at_k(counts, 2)
+    monkeypatch.setattr(statistics, "KEPT_UP_TO", 10)
+    assert statistics.mean_pass_at_k(counts, 2) == kept
+
+
 def test_the_pick_of_a_draw_is_the_mean_over_all_draws() -> None:
     rng = random.Random(1)
     for n in range(1, 8):
