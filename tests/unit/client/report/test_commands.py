@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from tests.unit.client.report import runs
 from tests.unit.client.report.runs import outcomes
 
 from codesieve.client import Client, Generation
-from codesieve.client.cli import app
+from codesieve.client.cli import app, show
 
 
 @pytest.fixture
@@ -111,6 +113,19 @@ def test_a_missing_extra_is_one_line(
         told = capsys.readouterr().err
         assert told == f"codesieve: {needed}; install it with: pip install 'codesieve[report]'\n"
     assert app.run(["export", "a", "-o", "x"]) == 0
+
+
+def test_a_bar_is_shown_for_what_takes_long_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=True, width=100)
+    monkeypatch.setattr("codesieve.client.cli.show.Console", lambda **_: terminal)
+    with show.Slow("reading [a]\x1b", 10) as bar:
+        bar.at(1)
+        assert out.getvalue() == ""
+        monkeypatch.setattr(show, "SLOW_SECONDS", -1.0)
+        bar.at(2)
+    assert "reading [a]\\x1b" in out.getvalue()
+    assert "2/10" in out.getvalue()
 
 
 def test_the_other_commands_load_nothing_of_the_extra() -> None:
