@@ -81,6 +81,11 @@ def _missing_gpu() -> str | None:
     return "this is vLLM's CPU build; pip install 'codesieve[vllm]'" if built_for_cpu() else None
 
 
+@functools.cache
+def _missing_chromium() -> str | None:
+    return None if shutil.which("chromium") else "no chromium command; apt-get install chromium"
+
+
 _MISSING: dict[str, Callable[[], str | None]] = {
     "docker": _missing_docker,
     "gvisor": _missing_gvisor,
@@ -89,6 +94,7 @@ _MISSING: dict[str, Callable[[], str | None]] = {
     "node": _missing_node,
     "postgres": _missing_postgres,
     "gpu": _missing_gpu,
+    "chromium": _missing_chromium,
 }
 _NOT_IN_CI = ("gpu",)
 

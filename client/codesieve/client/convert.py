@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from codesieve.client import types
 from codesieve.client.errors import ServerError
 from codesieve.client.problems import AssertionTests, FunctionTests, Problem, ScriptTests, StdioTests
+from codesieve.client.settings import EarlyStop, Sampling, Settings
 from codesieve.v1 import job_pb2, judge_pb2, model_pb2, types_pb2
 
 if TYPE_CHECKING:
@@ -215,6 +216,45 @@ def job(wire: job_pb2.Job) -> types.Job:
         priority=_enum_or_none(types.Priority, types_pb2.Priority, wire.priority, "PRIORITY_"),
         timeout_seconds=wire.timeout.ToTimedelta().total_seconds() if wire.HasField("timeout") else None,
         rejudge_of=wire.rejudge_of.removeprefix("jobs/"),
+        settings=_settings(wire) if wire.HasField("limits") else None,
+    )
+
+
+def _settings(wire: job_pb2.Job) -> Settings:
+    return Settings(
+        dataset=wire.problems.dataset,
+        limit=wire.problems.limit,
+        k=tuple(wire.k),
+        limits=types.Limits(
+            cpu_time_seconds=wire.limits.cpu_time_limit.ToTimedelta().total_seconds(),
+            wall_time_seconds=wire.limits.wall_time_limit.ToTimedelta().total_seconds(),
+            memory_bytes=wire.limits.memory_limit_bytes,
+            output_bytes=wire.limits.output_limit_bytes,
+            file_size_bytes=wire.limits.file_size_limit_bytes,
+            processes=wire.limits.process_limit,
+        ),
+        sampling=_sampling(wire.generation) if wire.HasField("generation") else None,
+    )
+
+
+def _sampling(wire: job_pb2.Generation) -> Sampling:
+    return Sampling(
+        model=wire.model,
+        temperatures=tuple(wire.temperatures),
+        samples_per_problem=wire.samples_per_problem,
+        top_p=wire.top_p,
+        max_tokens=wire.max_tokens,
+        stop=tuple(wire.stop),
+        seed=wire.seed,
+        top_k=wire.top_k,
+        min_p=wire.min_p,
+        token_logprobs=wire.token_logprobs,
+        prompt_form=_enum_or_none(types.PromptForm, types_pb2.PromptForm, wire.prompt_form, "PROMPT_FORM_"),
+        weights_version=wire.weights_version,
+        adapter=wire.adapter,
+        early_stop=EarlyStop(wire.early_stop.passes, wire.early_stop.interval_width, wire.early_stop.min_samples)
+        if wire.HasField("early_stop")
+        else None,
     )
 
 

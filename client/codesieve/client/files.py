@@ -147,25 +147,37 @@ def _read(path: str, kind: str, make: Callable[[Row, int], ValueT]) -> JsonLines
     values: list[ValueT] = []
     lines: list[int] = []
     rows: list[Row] = []
-    for number, line in _lines(path):
+    for number, row in _numbered(path):
         try:
-            row = json.loads(line.decode("utf-8"))
-            if not isinstance(row, dict):
-                raise _Wrong("line", "must be a JSON object")
             values.append(make(row, number))
         except _Wrong as wrong:
             raise InvalidFile(f"{path} line {number}: {wrong}") from None
+        lines.append(number)
+        rows.append(row)
+    if not values:
+        raise InvalidFile(f"{path}: there are no {kind} in it")
+    return JsonLines(path, tuple(values), tuple(lines), tuple(rows))
+
+
+def read_rows(path: str) -> Iterator[tuple[str, Row]]:
+    """The JSON object of each line that isn't blank, with its file and line for people. Raises `InvalidFile`."""
+    for number, row in _numbered(path):
+        yield f"{path} line {number}", row
+
+
+def _numbered(path: str) -> Iterator[tuple[int, Row]]:
+    for number, line in _lines(path):
+        try:
+            row = json.loads(line.decode("utf-8"))
         except json.JSONDecodeError as error:
             raise InvalidFile(f"{path} line {number}: is not JSON ({error.msg}, column {error.colno})") from None
         except UnicodeDecodeError:
             raise InvalidFile(f"{path} line {number}: is not UTF-8") from None
         except (ValueError, RecursionError) as error:
             raise InvalidFile(f"{path} line {number}: can't be read as JSON ({error})") from None
-        lines.append(number)
-        rows.append(row)
-    if not values:
-        raise InvalidFile(f"{path}: there are no {kind} in it")
-    return JsonLines(path, tuple(values), tuple(lines), tuple(rows))
+        if not isinstance(row, dict):
+            raise InvalidFile(f"{path} line {number}: line: must be a JSON object")
+        yield number, row
 
 
 def _lines(path: str) -> Iterator[tuple[int, bytes]]:

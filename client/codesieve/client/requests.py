@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from codesieve.client import convert, types
 from codesieve.client.errors import InvalidRequest
 from codesieve.client.problems import Problem
+from codesieve.client.settings import EarlyStop
 from codesieve.v1 import job_pb2, judge_pb2
 
 if TYPE_CHECKING:
@@ -31,21 +32,6 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400.0
 _DATASETS = {"humaneval": frozenset(f"HumanEval/{number}" for number in range(164))}
 """The task ids of published data sets, which never change; of others only the server knows them."""
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EarlyStop:
-    """When no more samples of a problem are made, at one temperature: once either bound that is set is reached.
-
-    pass@k stays unbiased. Verdicts are looked at in the order of the samples' index, so short samples have no advantage.
-    """
-
-    passes: int = 0
-    """So many samples passed; 0 for no such bound."""
-    interval_width: float = 0.0
-    """The 95 % Wilson interval of the problem's pass rate is at most so wide; 0 for no such bound."""
-    min_samples: int = 0
-    """Never before so many verdicts. With `interval_width` 0 takes the largest k, and less than that is refused."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping
 
+    from codesieve.client.settings import Settings
+
 
 def to_bytes(text: str) -> bytes:
     """UTF-8, with lone surrogates kept as they are (a model's JSON may hold them)."""
@@ -349,6 +351,8 @@ class Job:
     """How long after its making it fails if it hasn't ended; None is no limit."""
     rejudge_of: str = ""
     """The id of the job whose samples this one judges again; empty for others."""
+    settings: Settings | None = None
+    """None where the server doesn't tell."""
 
     @property
     def job_id(self) -> str:

@@ -476,7 +476,7 @@ def test_ctrl_c_is_exit_130_and_says_how_to_come_back(fake: Any, tmp_path: Path)
 
 
 def test_every_command_has_help_with_an_example_and_exit_codes(tmp_path: Path) -> None:
-    commands = [[], ["run"], ["evaluate"], ["doctor"]]
+    commands = [[], ["run"], ["evaluate"], ["report"], ["compare"], ["export"], ["doctor"]]
     commands += [["models", each] for each in ("list", "load-weights", "pause", "resume", "sleep", "wake-up")]
     commands += [["models", each] for each in ("load-adapter", "unload-adapter")]
     commands += [["jobs", each] for each in ("list", "show", "watch", "cancel", "delete", "rejudge")]

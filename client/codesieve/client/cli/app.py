@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import click
 
 from codesieve.client import errors
-from codesieve.client.cli import evaluate, jobs, models, operate, run_command, token
+from codesieve.client.cli import compare, evaluate, export, jobs, models, operate, report, run_command, token
 from codesieve.client.cli.connecting import CliError
-from codesieve.client.cli.show import printable
+from codesieve.client.text import printable
 
 EPILOG = """\b
 Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
@@ -30,6 +30,9 @@ def cli() -> None:
 for command in (
     run_command.run,
     evaluate.evaluate,
+    report.report,
+    compare.compare,
+    export.export,
     jobs.jobs,
     models.models,
     operate.serve,

@@ -70,7 +70,7 @@ def embedding_options(command: FunctionT) -> FunctionT:
             type=click.Path(file_okay=False, path_type=Path),
             help="Where the results go; files there are replaced.  [default: codesieve-out/JOB]",
         ),
-        click.option("-k", "ks", metavar="K,K,...", callback=_ks, help="The k of pass@k.  [default: 1,10,100 as fit]"),
+        click.option("-k", "ks", metavar="K,K,...", callback=ks, help="The k of pass@k.  [default: 1,10,100 as fit]"),
     ):
         command = option(command)
     return command
@@ -80,7 +80,8 @@ def _priority(context: click.Context, parameter: click.Parameter, value: str | N
     return None if value is None else types.Priority(value.upper())
 
 
-def _ks(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+def ks(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Reads -k."""
     if value is None:
         return ()
     try:
@@ -217,6 +218,7 @@ class Wanted:
     limit: int = 0
     priority: types.Priority | None = None
     timeout_seconds: float | None = None
+    limits: types.Limits | None = None
 
     @property
     def store(self) -> Path:
@@ -240,6 +242,7 @@ def run_job(
                 samples,
                 k=wanted.ks,
                 limit=wanted.limit,
+                limits=wanted.limits,
                 job_id=wanted.job_id,
                 priority=wanted.priority,
                 timeout_seconds=wanted.timeout_seconds,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from codesieve.client import files, requests, types
-from codesieve.client.cli import common, connecting, results, show
+from codesieve.client.cli import common, connecting, provenance, results, show
 
 EPILOG = f"""{common.PROBLEM_FORMS}
 
@@ -71,7 +71,8 @@ def evaluate(
         if failed is None:
             others["human_eval"] = str(Path(f"{samples_path}_results.jsonl").absolute())
             files.write_jsonl(others["human_eval"], results.human_eval_rows(samples, result))
-        told = results.write(result, directory, others)
+        known = provenance.Known.of(server, problems, embedding)
+        told = results.write(result, directory, others, provenance.collect(connection.client, result.job, known))
         if as_json:
             click.echo(json.dumps(told))
         else:

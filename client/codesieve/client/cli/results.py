@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from codesieve.client import files, types
 from codesieve.client.errors import ServerError
 
 Row = dict[str, Any]
+UNFINISHED = types.Judgement(None, types.Unjudged("JOB_ENDED", "the job ended before the sample was judged"))
 
 
-def summary(result: types.RunResult, written: dict[str, str]) -> Row:
+def summary(result: types.RunResult, written: dict[str, str], provenance: Row) -> Row:
     """The object that `run --json` and `evaluate --json` print, and that report.json holds."""
     judged = [each.judgement for each in result.samples if each.judgement is not None]
     return {
@@ -26,6 +28,7 @@ def summary(result: types.RunResult, written: dict[str, str]) -> Row:
         "integrity": dict(collections.Counter(each.integrity.value for each in judged if each.integrity is not None)),
         "unjudged": sum(each.unjudged is not None for each in judged) + len(result.unmade),
         **report(result.report),
+        "provenance": provenance,
         "files": written,
     }
 
@@ -87,9 +90,9 @@ def job(value: types.Job) -> Row:
         "rejudge_of": value.rejudge_of or None,
         "priority": value.priority,
         "timeout_seconds": value.timeout_seconds,
-        "create_time": _time(value.create_time),
-        "start_time": _time(value.start_time),
-        "end_time": _time(value.end_time),
+        "create_time": time(value.create_time),
+        "start_time": time(value.start_time),
+        "end_time": time(value.end_time),
         "samples": progress.samples_total if progress else None,
         "generated": progress.generated if progress else None,
         "judged": progress.judged if progress else None,
@@ -103,7 +106,7 @@ def job(value: types.Job) -> Row:
 
 def event(value: types.Event) -> Row:
     """One line of `jobs watch --json`."""
-    row: Row = {"sequence": value.sequence, "time": _time(value.time)}
+    row: Row = {"sequence": value.sequence, "time": time(value.time)}
     match value:
         case types.JobChanged(job=changed):
             row["job"] = job(changed)
@@ -127,7 +130,7 @@ def model(value: types.Model) -> Row:
     }
 
 
-def write(result: types.RunResult, directory: Path, others: dict[str, str]) -> Row:
+def write(result: types.RunResult, directory: Path, others: dict[str, str], provenance: Row) -> Row:
     """Writes samples.jsonl, results.jsonl and report.json; returns what report.json holds."""
     directory.mkdir(parents=True, exist_ok=True)
     written = {
@@ -137,7 +140,7 @@ def write(result: types.RunResult, directory: Path, others: dict[str, str]) -> R
     }
     files.write_jsonl(written["samples"], (_sample(each) for each in result.samples))
     files.write_jsonl(written["results"], (_result(each) for each in result.samples))
-    told = summary(result, written)
+    told = summary(result, written, provenance)
     files.write_text(written["report"], [json.dumps(told, indent=2), "\n"])
     return told
 
@@ -193,10 +196,14 @@ def _sample(sample: types.Sample) -> Row:
     }
 
 
+def sample_and_result(sample: types.Sample) -> Row:
+    """All that is known of a sample: its columns in samples.jsonl and in results.jsonl, and its index."""
+    return {**_sample(sample), "index": sample.index, **_judgement(sample.judgement or UNFINISHED)}
+
+
 def _result(sample: types.Sample) -> Row:
     row = {key: value for key, value in _sample(sample).items() if key != "completion"}
-    unfinished = types.Judgement(None, types.Unjudged("JOB_ENDED", "the job ended before the sample was judged"))
-    return {**row, **_judgement(sample.judgement or unfinished)}
+    return {**row, **_judgement(sample.judgement or UNFINISHED)}
 
 
 def _judgement(judgement: types.Judgement) -> Row:
@@ -237,5 +244,6 @@ def _failure(failure: types.Failure | None) -> Row | None:
     return None if failure is None else {"reason": failure.reason, "message": failure.message}
 
 
-def _time(value: Any) -> str | None:
+def time(value: datetime.datetime | None) -> str | None:
+    """As JSON has it: ISO 8601."""
     return None if value is None else value.isoformat()

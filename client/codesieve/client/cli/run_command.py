@@ -11,14 +11,17 @@ from pathlib import Path
 import click
 
 from codesieve.client import requests, types
-from codesieve.client.cli import common, connecting, results, show
+from codesieve.client.cli import common, connecting, provenance, results, show
+from codesieve.client.cli import like as like_options
+from codesieve.client.settings import EarlyStop
 from codesieve.client.sync_client import Client
 
 EPILOG = f"""{common.PROBLEM_FORMS}
 
 \b
 Exit codes: 0 done, 1 the job (or the server) failed, 2 bad usage or input, 130 interrupted.
-Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --limit 20 --out results"""
+Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --limit 20 --out results
+Again: codesieve run --like results/report.json"""
 
 
 @click.command(epilog=EPILOG)
@@ -84,10 +87,12 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
     help="Demand this version of the model's weights: another one refuses the job, and no sample is made with any other.",
 )
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
+@like_options.option
 @common.embedding_options
 @common.json_option
 def run(
     problems_given: str,
+    like: like_options.Like | None,
     model: str | None,
     samples: int,
     temperatures: tuple[float, ...],
@@ -118,6 +123,10 @@ def run(
 
     PROBLEMS is a data set ("humaneval") or a JSON Lines file of problems, see below.
     """
+    if like is not None:
+        like.check_problems(problems_given)
+    if like is not None and server is None:
+        sandbox, isolation, image = sandbox or like.sandbox, isolation or like.isolation, image or like.image
     problems = common.Problems.read(problems_given, server)
     job_id = job_id or common.new_job_id("run")
     generation = requests.Generation(
@@ -130,11 +139,12 @@ def run(
         min_p=min_p,
         stop=stops,
         prompt_form=prompt_form,
-        early_stop=requests.EarlyStop(stop_after_passes or 0, stop_interval_width or 0.0)
+        early_stop=EarlyStop(stop_after_passes or 0, stop_interval_width or 0.0)
         if stop_after_passes or stop_interval_width
         else None,
         weights_version=weights_version,
         adapter=adapter,
+        token_logprobs=like is not None and like.token_logprobs,
     )
     with common.fields_named(problems):
         requests.create_job(
@@ -144,7 +154,8 @@ def run(
     embedding = connecting.Embedding(sandbox, isolation, image, source)
     embedding.check(server)
     directory = common.check_out(out, job_id)
-    wanted = common.Wanted(job_id, ks, directory, limit, priority, timeout_seconds)
+    limits = None if like is None else like.limits
+    wanted = common.Wanted(job_id, ks, directory, limit, priority, timeout_seconds, limits)
     bar = show.JobBar()
     with (
         connecting.connect_or_embed(server, embedding, wanted.store, bar.outage) as connection,
@@ -153,7 +164,8 @@ def run(
         if server is not None:
             generation = dataclasses.replace(generation, model=_load(connection.client, source))
         result, failed = common.run_job(connection, bar, problems, generation, wanted)
-        told = results.write(result, directory, {})
+        known = provenance.Known.of(server, problems, embedding)
+        told = results.write(result, directory, {}, provenance.collect(connection.client, result.job, known))
         if as_json:
             click.echo(json.dumps(told))
         else:

@@ -6,7 +6,7 @@ characters, and program text is hostile.
 
 from __future__ import annotations
 
-import re
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,21 +22,14 @@ from rich.text import Text
 
 from codesieve.client import types
 from codesieve.client.errors import CodesieveError, Overloaded
+from codesieve.client.text import printable
 
-# C0 but for newline and tab, DEL, C1, what changes the direction or the lines of text unseen, and lone surrogates.
-_HOSTILE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
 MAX_SHOWN_LINES = 40
 MAX_SHOWN_VALUE = 300
 WIDE = 200
 MAX_REASONS = 5
 MAX_NOTE = 60
-
-
-def printable(text: str) -> str:
-    """The text with every character that a terminal might obey written as its escape."""
-    return _HOSTILE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+SLOW_SECONDS = 2.0
 
 
 def safe(text: str) -> Text:
@@ -59,6 +52,39 @@ def waiting(what: str) -> AbstractContextManager[object]:
     """A spinner on a terminal's stderr, and nothing elsewhere."""
     console = Console(stderr=True)
     return console.status(safe(what)) if console.is_terminal else nullcontext()
+
+
+class Slow:
+    """A bar on a terminal's stderr for what turns out to take longer than two seconds."""
+
+    def __init__(self, what: str, total: int | None = None) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(escape(printable(what)), total=total)
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def at(self, done: int, what: str | None = None) -> None:
+        """So much is done; `what` is what is done next."""
+        description = None if what is None else escape(printable(what))
+        self._bar.update(self._task, completed=done, description=description)
+        if not self._bar.live.is_started and time.monotonic() - self._since > SLOW_SECONDS:
+            self._bar.start()
 
 
 class Outages:

