@@ -47,6 +47,7 @@ from codesieve.server.jobs.model import (
     request_digest,
     sample_id,
 )
+from codesieve.server.jobs.places import Places
 from codesieve.server.jobs.record import Record, resume
 from codesieve.server.jobs.recorder import Recorder
 from codesieve.server.jobs.store import Admission, JobStore
@@ -82,11 +83,15 @@ async def open_stores(directory: Path) -> AsyncIterator[Mapping[str, JobStore]]:
         yield stores
 
 
-def a_sample(index: int) -> Sample:
-    problem_id = f"HumanEval/{index % 164}"
+def a_sample(number: int) -> Sample:
+    problem_id, index = f"HumanEval/{number % 164}", number // 164
     return Sample(
-        sample_id(problem_id, 0.8, index), problem_id, 0.8, index, b"    return x + %d\n" % index * 12, 90, -40.5
+        sample_id(problem_id, 0.8, index), problem_id, 0.8, index, b"    return x + %d\n" % number * 12, 90, -40.5
     )
+
+
+def the_places(samples: int) -> Places:
+    return Places({(f"HumanEval/{i}", 0.8): -(-samples // 164) for i in range(164)})
 
 
 def a_judgement(index: int) -> Judgement:
@@ -103,7 +108,7 @@ async def write(store: JobStore, samples: int) -> tuple[Job, float]:
     job = Job(JobKey("", "bench"), spec, request_digest(spec, contents), JobState.PENDING, now(), Progress(samples))
     await store.create(job, contents, Admission())
     ((_, lease),) = await store.claim("bench", now(), now() + datetime.timedelta(hours=1), [], 1)
-    recorder = Recorder(store, lease, Record(samples), 1, now, written=lambda: None)
+    recorder = Recorder(store, lease, Record(the_places(samples), samples), 1, now, written=lambda: None)
     writing = asyncio.create_task(recorder.write())
     begin = time.perf_counter()
     for index in range(samples):
@@ -125,7 +130,7 @@ async def measure_events(stores: Mapping[str, JobStore], samples: int, table: Ta
         gc.collect()
         before = _resident_mib()
         begin = time.perf_counter()
-        resumed = await resume(store, job)
+        resumed = await resume(store, job, the_places(samples))
         seconds = time.perf_counter() - begin
         gc.collect()
         memory = _resident_mib() - before

@@ -32,7 +32,7 @@ from codesieve.workers.generation.choose import engine_for
 from codesieve.workers.generation.engine import Engine
 from codesieve.workers.generation.openai import OpenAIEngine
 from codesieve.workers.generation.worker import GenerationWorker
-from codesieve.workers.types import FinishReason, Generated, GenerationRequest, PromptForm, WorkFailed
+from codesieve.workers.types import EngineStats, FinishReason, Generated, GenerationRequest, PromptForm, WorkFailed
 
 PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
 # Importing torch and vLLM warns of much that isn't ours to mend.
@@ -458,8 +458,34 @@ async def test_an_endpoints_rate_limit_is_waited_for(endpoint: Endpoint) -> None
     limited = (429, {"Retry-After": "0.01"}, {"error": {"message": "slow down"}})
     endpoint.answers.extend([limited] * 8 + [(503, {}, {"error": {"message": "busy"}})])
     assert (await engine.generate(request(1))).completion == b"    return a + b + 1\n"
+    assert engine.stats().retries_rate_limit == 8
+    assert engine.stats().retries_failure == 1
     await engine.stop()
     assert len(endpoint.bodies) == 10
+
+
+async def test_what_an_endpoint_was_asked_for_is_counted(endpoint: Endpoint) -> None:
+    engine = OpenAIEngine(endpoint.url)
+    await engine.start()
+    endpoint.held.clear()
+    asked = [asyncio.create_task(engine.generate(request(0, **more))) for more in ({}, {"max_tokens": 3})]
+    given_up = asyncio.create_task(engine.generate(request(0)))
+    async with asyncio.timeout(30):
+        while len(endpoint.bodies) < 3:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.01)
+    assert engine.stats().requests_running == 3
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    endpoint.held.set()
+    await asyncio.gather(*asked)
+    endpoint.answers.append((400, {}, {"error": {"message": "prompt too long"}}))
+    with pytest.raises(EngineRequestRefused):
+        await engine.generate(request(1))
+    stats = dataclasses.replace(engine.stats(), idle_seconds=0)
+    await engine.stop()
+    ended = {"finished_stop": 1, "finished_length": 1, "finished_aborted": 1, "finished_failed": 1}
+    # The end of the text is a token, too.
+    assert stats == EngineStats(prompt_tokens=10, generation_tokens=8 + 3, **ended)
 
 
 async def test_an_account_that_is_used_up_is_not_waited_for(endpoint: Endpoint) -> None:

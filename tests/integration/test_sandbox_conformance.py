@@ -21,6 +21,7 @@ from tests.groups import groups_of
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox import probes
+from codesieve.workers.sandbox import worker as worker_module
 from codesieve.workers.sandbox.backend import CellSpec
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.uids import BLOCK_SIZE, identity_of, own_range
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from codesieve.workers.sandbox.backend import Backend
+    from codesieve.workers.sandbox.cell import Cell
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -460,6 +462,30 @@ async def test_a_limit_that_does_not_hold_stops_the_worker(
     monkeypatch.setattr("codesieve.workers.sandbox.worker.PROBES", (*probes.PROBES, loose))
     worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1)
     with pytest.raises(SandboxUnavailable, match="moon limit"):
+        await worker.start()
+
+
+async def test_a_cell_lost_while_limits_are_tried_proves_nothing(
+    backend_name: str, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proven = worker_module.prove
+    losses = 0
+
+    async def lossy(cell: Cell) -> None:
+        nonlocal losses
+        losses -= 1
+        if losses >= 0:
+            raise CellLost("moon limit: the machine was busy")
+        await proven(cell)
+
+    monkeypatch.setattr(worker_module, "prove", lossy)
+    losses = worker_module.PROOFS - 1
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1)
+    await worker.start()
+    await worker.stop()
+    losses = worker_module.PROOFS
+    worker = SandboxWorker(choose_backend(backend_name, None, None, runtime_dir), cells=1)
+    with pytest.raises(SandboxUnavailable, match=r"loses its cells while its limits are tried.*moon limit"):
         await worker.start()
 
 

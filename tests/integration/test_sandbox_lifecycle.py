@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 from tests.groups import groups_of
+from tests.mounts import unmount_below
 
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox.choose import choose_backend
@@ -154,13 +155,6 @@ async def private_engine(place: Path) -> AsyncIterator[PrivateEngine]:
     finally:
         await engine.stop()
         unmount_below(place)
-
-
-def unmount_below(place: Path) -> None:
-    """dockerd mounts its data onto itself, and a later run of pytest could not remove what is mounted."""
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for mount in reversed([mount for mount in mounts if mount.startswith(f"{place}/")]):
-        subprocess.run(["umount", "--lazy", mount], check=True)
 
 
 class PrivateEngine:

@@ -271,6 +271,47 @@ async def test_what_is_done_to_weights_is_refused_where_there_are_none(house: Ho
         assert [one.field for one in details(refused.value)["BadRequest"].field_violations] == [field]
 
 
+async def test_early_stop_over_the_wire(house: House, tmp_path: Path) -> None:
+    problem = datasets.load("humaneval")[0]
+    completions = ["    return None\n", problem.canonical_solution, problem.canonical_solution] * 20
+    file = tmp_path / "samples.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps({"task_id": problem.problem_id, "completion": completion, "temperature": 0.8}) + "\n"
+            for completion in completions
+        )
+    )
+    model = await house.models.LoadModel(model_pb2.LoadModelRequest(source=f"replay:{file}"))
+    request = job_pb2.CreateJobRequest()
+    request.job.problems.dataset = "humaneval"
+    request.job.problems.limit = 1
+    request.job.k.extend([1, 2])
+    request.job.generation.model = model.name
+    request.job.generation.temperatures.append(0.8)
+    request.job.generation.samples_per_problem = 60
+    request.job.generation.early_stop.passes = 4
+    job = await house.jobs.CreateJob(request)
+    events = await watch(house, job.name)
+    ended = events[-1].job
+    assert ended.state == job_pb2.Job.SUCCEEDED
+    (table,) = ended.report.temperatures
+    assert table.samples == 6  # no, yes, yes, no, yes, yes
+    assert [one.value for one in table.pass_at_k] == pytest.approx([3 / 5, 1 - 1 / 10])
+    made = sum(event.HasField("sample_generated") for event in events)
+    assert (table.samples_planned, table.samples_saved, table.problems_stopped) == (60, 60 - made, 1)
+    assert table.samples_surplus == made - 6
+    assert ended.progress.samples_judged + ended.progress.samples_skipped == ended.progress.samples_total == 60
+
+    request.job.generation.early_stop.interval_width = 0.5
+    request.job.generation.early_stop.min_samples = 1
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.jobs.CreateJob(request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    (wrong,) = details(refused.value)["BadRequest"].field_violations
+    assert wrong.field == "job.generation.early_stop.min_samples"
+    assert "pass@2 needs 2 samples" in wrong.description
+
+
 async def test_a_stream_of_items_is_judged(house: House) -> None:
     async def requests() -> AsyncIterator[judge_pb2.JudgeRequest]:
         setup = judge_pb2.JudgeSetup()

@@ -42,6 +42,7 @@ from codesieve.client.problems import (
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
 from codesieve.client.types import (
+    EarlyStopReport,
     Event,
     Failure,
     FinishReason,
@@ -77,10 +78,10 @@ from codesieve.client.types import (
 
 if TYPE_CHECKING:
     from codesieve.client.async_client import AsyncClient
-    from codesieve.client.requests import Generation
+    from codesieve.client.requests import EarlyStop, Generation
     from codesieve.client.sync_client import Client
 
-_LAZY = {"AsyncClient": "async_client", "Client": "sync_client", "Generation": "requests"}
+_LAZY = {"AsyncClient": "async_client", "Client": "sync_client", "EarlyStop": "requests", "Generation": "requests"}
 
 __all__ = [
     "AlreadyExists",
@@ -89,6 +90,8 @@ __all__ = [
     "Client",
     "CodesieveError",
     "Comparison",
+    "EarlyStop",
+    "EarlyStopReport",
     "Event",
     "Failure",
     "FinishReason",

@@ -225,6 +225,7 @@ def _progress(wire: job_pb2.Progress) -> types.Progress:
         judged=wire.samples_judged,
         unjudged=wire.samples_unjudged,
         verdicts=dict(wire.verdicts),
+        skipped=wire.samples_skipped,
     )
 
 
@@ -254,6 +255,11 @@ def _temperature_report(wire: job_pb2.TemperatureReport) -> types.TemperatureRep
             for each in wire.pass_at_k
         ),
         ranking=_ranking(wire.ranking) if wire.HasField("ranking") else None,
+        early_stop=types.EarlyStopReport(
+            wire.samples_planned, wire.samples_saved, wire.samples_surplus, wire.problems_stopped
+        )
+        if wire.samples_planned
+        else None,
     )
 
 

@@ -34,6 +34,21 @@ _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """When no more samples of a problem are made, at one temperature: once either bound that is set is reached.
+
+    pass@k stays unbiased. Verdicts are looked at in the order of the samples' index, so short samples have no advantage.
+    """
+
+    passes: int = 0
+    """So many samples passed; 0 for no such bound."""
+    interval_width: float = 0.0
+    """The 95 % Wilson interval of the problem's pass rate is at most so wide; 0 for no such bound."""
+    min_samples: int = 0
+    """Never before so many verdicts. With `interval_width` 0 takes the largest k, and less than that is refused."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Generation:
     """How samples are made. The defaults are Codex's; the server fills in what is left unset."""
 
@@ -63,6 +78,8 @@ class Generation:
     would be made with another one end as UNJUDGED."""
     adapter: str = ""
     """The LoRA adapter to sample with; empty for none."""
+    early_stop: EarlyStop | None = None
+    """`samples_per_problem` is then the most there are."""
 
 
 def create_job(
@@ -210,6 +227,24 @@ def _wrong_generation(generation: Generation) -> list[tuple[str, str]]:
         wrong.append((f"{at}.min_p", f"must be between 0 and 1, not {generation.min_p:g}"))
     if not -(2**63) <= generation.seed < 2**63:
         wrong.append((f"{at}.seed", "doesn't fit in 64 bits"))
+    if generation.early_stop is not None:
+        wrong += _wrong_early_stop(generation.early_stop, generation.samples_per_problem)
+    return wrong
+
+
+def _wrong_early_stop(rule: EarlyStop, most: int) -> list[tuple[str, str]]:
+    at = "job.generation.early_stop"
+    wrong = []
+    if not 0 <= rule.passes <= most:
+        wrong.append((f"{at}.passes", f"must be between 1 and the samples per problem, {most}, not {rule.passes}"))
+    if not 0 <= rule.interval_width < 1:
+        wrong.append((f"{at}.interval_width", f"must be greater than 0 and less than 1, not {rule.interval_width:g}"))
+    if not rule.passes and not rule.interval_width:
+        wrong.append((at, "passes or interval_width must be set"))
+    if not 0 <= rule.min_samples <= most:
+        wrong.append(
+            (f"{at}.min_samples", f"must be between 0 and the samples per problem, {most}, not {rule.min_samples}")
+        )
     return wrong
 
 
@@ -228,7 +263,12 @@ def _generation(generation: Generation) -> job_pb2.Generation:
         prompt_form=convert.prompt_form(generation.prompt_form),
         weights_version=generation.weights_version,
         adapter=generation.adapter,
+        early_stop=_early_stop(generation.early_stop) if generation.early_stop is not None else None,
     )
+
+
+def _early_stop(rule: EarlyStop) -> job_pb2.EarlyStop:
+    return job_pb2.EarlyStop(passes=rule.passes, interval_width=rule.interval_width, min_samples=rule.min_samples)
 
 
 def _wrong_samples(samples: Sequence[types.RecordedSample], problems: str | Sequence[Problem]) -> list[tuple[str, str]]:

@@ -251,6 +251,8 @@ class Progress:
     unjudged: int
     verdicts: Mapping[str, int]
     """How many of each verdict, by its name."""
+    skipped: int = 0
+    """Needn't be judged, because their problem was stopped early: with `judged` they come to `samples_total`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -284,13 +286,29 @@ class Ranking:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EarlyStopReport:
+    """What stopping problems early saved, at one temperature."""
+
+    planned: int
+    """The most samples that there would have been."""
+    saved: int
+    """Those of them that were never made."""
+    surplus: int
+    """Made beyond the point where their problem was stopped, as they were under way already; they count nowhere."""
+    problems_stopped: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TemperatureReport:
     """The figures of all samples at one temperature; None holds recorded samples that don't say theirs."""
 
     temperature: float | None
     samples: int
+    """Judged, and not beyond the point where their problem was stopped early."""
     pass_at_k: tuple[PassAtK, ...]
     ranking: Ranking | None
+    early_stop: EarlyStopReport | None = None
+    """None where the job didn't ask for it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

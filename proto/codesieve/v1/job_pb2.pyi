@@ -61,7 +61,7 @@ class Job(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ...) -> None: ...
 
 class Generation(_message.Message):
-    __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed", "top_k", "min_p", "token_logprobs", "prompt_form", "weights_version", "adapter")
+    __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed", "top_k", "min_p", "token_logprobs", "prompt_form", "weights_version", "adapter", "early_stop")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURES_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_PER_PROBLEM_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class Generation(_message.Message):
     PROMPT_FORM_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_VERSION_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    EARLY_STOP_FIELD_NUMBER: _ClassVar[int]
     model: str
     temperatures: _containers.RepeatedScalarFieldContainer[float]
     samples_per_problem: int
@@ -88,7 +89,18 @@ class Generation(_message.Message):
     prompt_form: _types_pb2.PromptForm
     weights_version: str
     adapter: str
-    def __init__(self, model: _Optional[str] = ..., temperatures: _Optional[_Iterable[float]] = ..., samples_per_problem: _Optional[int] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., top_k: _Optional[int] = ..., min_p: _Optional[float] = ..., token_logprobs: bool = ..., prompt_form: _Optional[_Union[_types_pb2.PromptForm, str]] = ..., weights_version: _Optional[str] = ..., adapter: _Optional[str] = ...) -> None: ...
+    early_stop: EarlyStop
+    def __init__(self, model: _Optional[str] = ..., temperatures: _Optional[_Iterable[float]] = ..., samples_per_problem: _Optional[int] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., top_k: _Optional[int] = ..., min_p: _Optional[float] = ..., token_logprobs: bool = ..., prompt_form: _Optional[_Union[_types_pb2.PromptForm, str]] = ..., weights_version: _Optional[str] = ..., adapter: _Optional[str] = ..., early_stop: _Optional[_Union[EarlyStop, _Mapping]] = ...) -> None: ...
+
+class EarlyStop(_message.Message):
+    __slots__ = ("passes", "interval_width", "min_samples")
+    PASSES_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    MIN_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    passes: int
+    interval_width: float
+    min_samples: int
+    def __init__(self, passes: _Optional[int] = ..., interval_width: _Optional[float] = ..., min_samples: _Optional[int] = ...) -> None: ...
 
 class RecordedSamples(_message.Message):
     __slots__ = ("samples",)
@@ -97,7 +109,7 @@ class RecordedSamples(_message.Message):
     def __init__(self, samples: _Optional[_Iterable[_Union[_types_pb2.Sample, _Mapping]]] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("samples_total", "samples_generated", "samples_judged", "samples_unjudged", "verdicts")
+    __slots__ = ("samples_total", "samples_generated", "samples_judged", "samples_unjudged", "verdicts", "samples_skipped")
     class VerdictsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -110,12 +122,14 @@ class Progress(_message.Message):
     SAMPLES_JUDGED_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_UNJUDGED_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_SKIPPED_FIELD_NUMBER: _ClassVar[int]
     samples_total: int
     samples_generated: int
     samples_judged: int
     samples_unjudged: int
     verdicts: _containers.ScalarMap[str, int]
-    def __init__(self, samples_total: _Optional[int] = ..., samples_generated: _Optional[int] = ..., samples_judged: _Optional[int] = ..., samples_unjudged: _Optional[int] = ..., verdicts: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    samples_skipped: int
+    def __init__(self, samples_total: _Optional[int] = ..., samples_generated: _Optional[int] = ..., samples_judged: _Optional[int] = ..., samples_unjudged: _Optional[int] = ..., verdicts: _Optional[_Mapping[str, int]] = ..., samples_skipped: _Optional[int] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("reason", "message")
@@ -134,16 +148,24 @@ class Report(_message.Message):
     def __init__(self, temperatures: _Optional[_Iterable[_Union[TemperatureReport, _Mapping]]] = ..., judge: _Optional[_Union[JudgeReport, _Mapping]] = ...) -> None: ...
 
 class TemperatureReport(_message.Message):
-    __slots__ = ("temperature", "samples", "pass_at_k", "ranking")
+    __slots__ = ("temperature", "samples", "pass_at_k", "ranking", "samples_planned", "samples_saved", "samples_surplus", "problems_stopped")
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     PASS_AT_K_FIELD_NUMBER: _ClassVar[int]
     RANKING_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_PLANNED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_SAVED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_SURPLUS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_STOPPED_FIELD_NUMBER: _ClassVar[int]
     temperature: float
     samples: int
     pass_at_k: _containers.RepeatedCompositeFieldContainer[PassAtK]
     ranking: Ranking
-    def __init__(self, temperature: _Optional[float] = ..., samples: _Optional[int] = ..., pass_at_k: _Optional[_Iterable[_Union[PassAtK, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ...) -> None: ...
+    samples_planned: int
+    samples_saved: int
+    samples_surplus: int
+    problems_stopped: int
+    def __init__(self, temperature: _Optional[float] = ..., samples: _Optional[int] = ..., pass_at_k: _Optional[_Iterable[_Union[PassAtK, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., samples_planned: _Optional[int] = ..., samples_saved: _Optional[int] = ..., samples_surplus: _Optional[int] = ..., problems_stopped: _Optional[int] = ...) -> None: ...
 
 class PassAtK(_message.Message):
     __slots__ = ("k", "value", "interval_low", "interval_high", "problems")

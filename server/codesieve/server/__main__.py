@@ -70,16 +70,18 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
 
 
 def _generation_pool(options: Options, name: str, source: str) -> GenerationPool:
-    num_gpus = 1 if engine_name(source) == "vllm" and gpus() > 0 else 0
-    factory = functools.partial(generation_worker, source, options.max_lora_rank)
-    return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), 1)
+    num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
+    factory = functools.partial(generation_worker, source, options.tensor_parallel, options.max_lora_rank)
+    return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas)
 
 
 @asynccontextmanager
-async def _workers(options: Options) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
+async def _workers(
+    options: Options, metrics: Metrics
+) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
     """The sandbox pool, what it runs on, and the models; all started, and stopped at the end."""
     judge = _sandbox_pool(options)
-    models = ModelRegistry(functools.partial(_generation_pool, options))
+    models = ModelRegistry(functools.partial(_generation_pool, options), metrics.engines)
     try:
         try:
             async with asyncio.TaskGroup() as starting:
@@ -118,9 +120,11 @@ async def _store(options: Options) -> AsyncIterator[JobStore]:
 
 
 @asynccontextmanager
-async def _parts(options: Options) -> AsyncIterator[tuple[JobStore, Pool[Program, Judgement], str, ModelRegistry]]:
+async def _parts(
+    options: Options, metrics: Metrics
+) -> AsyncIterator[tuple[JobStore, Pool[Program, Judgement], str, ModelRegistry]]:
     """What stands behind the front end."""
-    async with _store(options) as store, _workers(options) as (judge, sandbox, models):
+    async with _store(options) as store, _workers(options, metrics) as (judge, sandbox, models):
         yield store, judge, sandbox, models
 
 
@@ -149,7 +153,7 @@ async def serve(
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
-        starting = asyncio.ensure_future(stack.enter_async_context(_parts(options)))
+        starting = asyncio.ensure_future(stack.enter_async_context(_parts(options, metrics)))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():  # told to stop while starting
@@ -270,6 +274,20 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     type=click.IntRange(0, 512),
     default=0,
     help="Take LoRA adapters (codesieve models load-adapter) of up to this rank; it costs speed.  [default: none]",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Workers of each model. Samples of one prompt go to one of them, where it is in the cache.",
+)
+@click.option(
+    "--tensor-parallel",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="GPUs that share each of vLLM's replicas of a model.",
 )
 @click.option(
     "--store",

@@ -20,6 +20,6 @@ def sandbox_worker(
     return SandboxWorker(backend, cells, fresh=isolation == "container")
 
 
-def generation_worker(source: str, lora_rank: int = 0) -> GenerationWorker:
+def generation_worker(source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> GenerationWorker:
     """A worker for the model at `source`, which takes LoRA adapters of up to `lora_rank`. Raises `EngineError`."""
-    return GenerationWorker(source, lora_rank)
+    return GenerationWorker(source, tensor_parallel, lora_rank)

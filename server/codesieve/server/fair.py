@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Hashable, Iterator
+import itertools
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 from codesieve.server.sharing import Priority, Share
 
 BATCH_EVERY = 16
+LOOK_AHEAD = 512
+"""How many items of a flow are looked through for one that suits who takes it."""
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 
@@ -68,20 +71,33 @@ class FairQueue(Generic[ItemT]):
         self.push(item, share)
         self._callers[share.priority][share.caller].flows[share.flow].move_to_end(item, last=False)
 
-    def pop(self, interactive_only: bool = False) -> ItemT:
-        """Takes the item whose turn it is. Raises IndexError where none waits."""
+    def pop(
+        self,
+        interactive_only: bool = False,
+        suits: Callable[[ItemT], bool] = lambda _: True,
+        choosy: bool = False,
+    ) -> ItemT:
+        """Takes the first item that suits of the flow whose turn it is, of its next ones.
+
+        If none of them does it takes the first of all, unless who takes it is choosy. Raises IndexError where there is none
+        to take.
+        """
         interactive = self._callers[Priority.INTERACTIVE]
         batch = {} if interactive_only else self._callers[Priority.BATCH]
         if batch and (not interactive or self._since_batch >= BATCH_EVERY - 1):
-            priority, self._since_batch = Priority.BATCH, 0
+            priority, since_batch = Priority.BATCH, 0
         elif interactive:
-            priority = Priority.INTERACTIVE
-            self._since_batch += bool(batch)
+            priority, since_batch = Priority.INTERACTIVE, self._since_batch + bool(batch)
         else:
             raise IndexError("nothing waits")
         caller = min(self._callers[priority].values(), key=lambda one: one.had)
         flow = next(iter(caller.flows))
-        item = next(iter(caller.flows[flow]))
+        waiting = caller.flows[flow]
+        suiting = filter(suits, itertools.islice(waiting, LOOK_AHEAD))
+        item = next(itertools.chain(suiting, () if choosy else waiting), None)
+        if item is None:
+            raise IndexError("nothing suits")
+        self._since_batch = since_batch
         self._reached[priority] = reached = caller.had
         left = self._left[priority]
         for name in [name for name, had in left.items() if had <= reached]:

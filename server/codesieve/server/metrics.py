@@ -5,13 +5,14 @@ The registry is passed in: nothing is registered at import, and tests have one e
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from codesieve.server.jobs.model import JobState
-from codesieve.workers.types import Judgement, WorkFailed
+from codesieve.workers.types import EngineStats, Judgement, WorkFailed
 
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -51,6 +52,7 @@ class Metrics:
             registry=registry,
             buckets=_LATENCY_BUCKETS,
         )
+        self.engines = EngineMetrics(registry)
         build = Gauge("codesieve_build_info", "Always 1; the version is the label.", ["version"], registry=registry)
         build.labels(version("codesieve")).set(1)
 
@@ -89,3 +91,80 @@ class Metrics:
                 self.program_seconds.observe(outcome.wall_seconds)
         else:
             self.unjudged.labels(outcome.reason).inc()
+
+
+class EngineMetrics:
+    """What the engines count, by model and worker (its place in the model's pool).
+
+    An engine that is replaced begins at zero; these go on from where they were, since what is added is what is new.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        where = ["model", "worker"]
+
+        def counter(name: str, text: str) -> Counter:
+            return Counter(f"codesieve_engine_{name}", text, where, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"codesieve_engine_{name}", text, where, registry=registry)
+
+        self._counters = {
+            "prompt_tokens": counter("prompt_tokens", "Prompt tokens of requests whose first token was sampled."),
+            "generation_tokens": counter(
+                "generation_tokens", "Tokens sampled, those of stop sequences and of samples given up included."
+            ),
+            "prefix_cache_queries": counter(
+                "prefix_cache_queries", "Prompt tokens that were looked for in the prefix cache."
+            ),
+            "prefix_cache_hits": counter("prefix_cache_hits", "Prompt tokens that were found in the prefix cache."),
+            "preemptions": counter("preemptions", "Times that a request lost its place and was computed anew."),
+            "steps": counter("steps", "Passes through the model."),
+            "first_tokens": counter("first_tokens", "Requests whose first token was sampled."),
+            "queue_seconds": counter(
+                "queue_seconds", "Time of these requests together until the engine's scheduler took them up."
+            ),
+            "first_token_seconds": counter(
+                "first_token_seconds", "Time of these requests together until their first token."
+            ),
+            "idle_seconds": counter("idle_seconds", "Time in which the engine had nothing to do."),
+        }
+        self._finished = Counter(
+            "codesieve_engine_requests_finished",
+            "Requests that ended, by reason (stop, length, aborted, failed).",
+            [*where, "reason"],
+            registry=registry,
+        )
+        self._retries = Counter(
+            "codesieve_engine_retries",
+            "Calls to an endpoint that were made again, by reason (rate_limit, failure).",
+            [*where, "reason"],
+            registry=registry,
+        )
+        self._gauges = {
+            "requests_running": gauge("requests_running", "Requests that the engine computes now."),
+            "requests_waiting": gauge("requests_waiting", "Requests that wait inside the engine."),
+            "kv_cache_usage_ratio": gauge(
+                "kv_cache_usage_ratio", "Share of the key-value cache that requests in flight hold."
+            ),
+        }
+
+    def counted(self, model: str, worker: int, before: EngineStats, now: EngineStats) -> None:
+        """One engine counted `now`, and `before` when it was last asked: nothing yet, if it is new."""
+        labels = (model, str(worker))
+        for field in dataclasses.fields(EngineStats):
+            value = getattr(now, field.name)
+            more = value - getattr(before, field.name)
+            kind, _, reason = field.name.partition("_")
+            if field.name in self._gauges:
+                self._gauges[field.name].labels(*labels).set(value)
+            elif kind == "finished":
+                self._finished.labels(*labels, reason).inc(more)
+            elif kind == "retries":
+                self._retries.labels(*labels, reason).inc(more)
+            else:
+                self._counters[field.name].labels(*labels).inc(more)
+
+    def gone(self, model: str, worker: int) -> None:
+        """Nothing runs in this place now."""
+        for gauge in self._gauges.values():
+            gauge.labels(model, str(worker)).set(0)

@@ -11,7 +11,9 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from codesieve.server.engines import EngineWatch, TellsStats
 from codesieve.server.errors import NotFound, PreconditionFailed
+from codesieve.server.metrics import EngineMetrics
 from codesieve.server.pools import Pool
 from codesieve.server.weights import TakesWeightCalls, Weights, as_service_error
 from codesieve.workers.errors import AdapterNotLoaded, WeightsVersionChanged, WorkerError
@@ -54,8 +56,13 @@ class Model:
 class ModelRegistry:
     """The models by their ids."""
 
-    def __init__(self, make_pool: Callable[[str, str], GenerationPool]) -> None:
+    def __init__(
+        self, make_pool: Callable[[str, str], GenerationPool], engine_metrics: EngineMetrics | None = None
+    ) -> None:
+        """`engine_metrics` are kept up with what the engines count, while their models are loaded."""
         self._make_pool = make_pool
+        self._engine_metrics = engine_metrics
+        self._watching: list[asyncio.Task[None]] = []
         self._models: dict[str, Model] = {}
         self._pools: dict[str, GenerationPool] = {}
         self._weights: dict[str, Weights] = {}
@@ -117,6 +124,7 @@ class ModelRegistry:
                     raise as_service_error(error) from error
                 raise
             self._pools[name] = pool
+            self._watch(name, pool)
             self._models[name] = dataclasses.replace(model, state=ModelState.READY)
             return self.get(name)
 
@@ -165,6 +173,11 @@ class ModelRegistry:
             state = ModelState.PAUSED
         return dataclasses.replace(model, state=state, weights_version=weights.version(pool), adapters=weights.adapters)
 
+    def _watch(self, name: str, pool: GenerationPool) -> None:
+        if self._engine_metrics is not None:
+            watch = EngineWatch(name, lambda: cast("Sequence[TellsStats | None]", pool.places), self._engine_metrics)
+            self._watching.append(asyncio.create_task(watch.run()))
+
     def _forget_failed(self) -> None:
         failed = [name for name, model in self._models.items() if model.state is ModelState.FAILED]
         for name in failed[:-MAX_FAILED]:
@@ -172,4 +185,7 @@ class ModelRegistry:
 
     async def stop(self) -> None:
         """Stops every model's workers."""
+        for watching in self._watching:
+            watching.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))

@@ -27,6 +27,10 @@ class Options:
     models: tuple[str, ...]
     max_lora_rank: int
     """Of the LoRA adapters that can be loaded; 0 for none."""
+    replicas: int
+    """Workers of each model."""
+    tensor_parallel: int
+    """GPUs that share each of vLLM's replicas."""
     store: str
     """Where jobs are kept: "memory", a file or a URL. It may hold a password."""
     retention_days: float

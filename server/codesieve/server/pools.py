@@ -26,6 +26,7 @@ from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
 from codesieve.server.members import Member, Piece, company, fair_share, growing_pause
+from codesieve.server.routing import Routes
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
 from codesieve.workers.faults import outline
@@ -66,6 +67,7 @@ class Pool(Generic[WorkT, ResultT]):
         self._by_id: dict[str, Piece[WorkT, ResultT]] = {}
         self._waiting: FairQueue[Piece[WorkT, ResultT]] = FairQueue()
         self._suspects: collections.deque[Piece[WorkT, ResultT]] = collections.deque()
+        self._routes = Routes()
         self._clearing: Member[WorkT, ResultT] | None = None
         """Who does the suspects now."""
         self._places: list[Member[WorkT, ResultT]] = []
@@ -126,6 +128,11 @@ class Pool(Generic[WorkT, ResultT]):
     def workers(self) -> Sequence[Worker[WorkT, ResultT]]:
         """The workers that run now."""
         return [member.worker for member in self._members]
+
+    @property
+    def places(self) -> Sequence[Worker[WorkT, ResultT] | None]:
+        """The worker in each place, or None in one whose worker is being started again."""
+        return [member.worker if member in self._members else None for member in self._places]
 
     async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
         """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
@@ -252,7 +259,16 @@ class Pool(Generic[WorkT, ResultT]):
         for _ in range(fair_share(len(self._waiting), in_order, member.room)):
             if not member.takes_batch and not self._waiting.interactive:
                 break
-            piece = self._waiting.pop(interactive_only=not member.takes_batch)
+            try:
+                piece = self._waiting.pop(
+                    not member.takes_batch,
+                    lambda one: self._routes.suits(one.work, member),
+                    # Another member takes it soon, if one is there; who would stand idle isn't choosy.
+                    choosy=in_order > 1 and len(member.in_hand) >= member.info.capacity,
+                )
+            except IndexError:
+                break
+            self._routes.note(piece.work, member)
             member.hold(piece)
             taken.append(piece.work)
         return taken
@@ -319,6 +335,7 @@ class Pool(Generic[WorkT, ResultT]):
         member.rest_seconds = 0.0
         member.to_cancel.clear()
         member.cancelling.clear()
+        self._routes.forget(member)
         if self._clearing is member:
             self._clearing = None
         held = [member.drop(work_id) for work_id in list(member.in_hand)]

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.mounts import unmount_below
+
 START_SECONDS = 60.0
 
 
@@ -70,9 +72,7 @@ class DockerEngine:
         if self._containerd is not None:
             self._containerd.terminate()
             self._containerd.wait(30)
-        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
-            if line.split()[1].startswith(f"{self.directory}/"):
-                subprocess.run(["umount", "--lazy", line.split()[1]], check=False)
+        unmount_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _run(self, command: list[str]) -> subprocess.Popen[bytes]:

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from codesieve.client import Overloaded, Unavailable
-from codesieve.client.cli import app, show
+from codesieve.client import Overloaded, Unavailable, types
+from codesieve.client.cli import app, results, show
 from codesieve.v1 import job_pb2, types_pb2
 
 SAMPLES: list[dict[str, Any]] = [
@@ -96,12 +96,43 @@ def test_how_samples_are_drawn_is_sent_as_it_was_said(fake: Any, tmp_path: Path)
         r"\\n\t\x",
         "--prompt-form",
         "chat",
+        "-n",
+        "200",
+        "--stop-after-passes",
+        "5",
+        "--stop-interval-width",
+        "0.25",
     ]
     done = codesieve("run", "humaneval", "--server", fake.target, *said, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     asked = fake.requests[0].job.generation
     assert asked.prompt_form == types_pb2.PROMPT_FORM_CHAT
     assert (asked.top_k, asked.min_p, list(asked.stop)) == (40, 0.05, ["\ndef", "\nclass", "\\n\t\\x"])
+    assert (asked.early_stop.passes, asked.early_stop.interval_width) == (5, 0.25)
+
+
+def test_what_early_stop_saved_is_told() -> None:
+    early = types.EarlyStopReport(planned=32_800, saved=20_000, surplus=800, problems_stopped=100)
+    report = types.Report((types.TemperatureReport(0.8, 12_000, (), None, early),), None)
+    assert results.report(report)["early_stop"] == {
+        "0.8": {"counted": 12_000, "planned": 32_800, "saved": 20_000, "surplus": 800, "problems_stopped": 100}
+    }
+    console = Console(width=200, file=io.StringIO())
+    show.report(console, report)
+    assert isinstance(console.file, io.StringIO)
+    said = "early stop at 0.8: 100 problems stopped; of 32,800 samples planned 12,000 count, 20,000 were saved"
+    assert said in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [(["--stop-after-passes", "3"], "--stop-after-passes"), (["--stop-interval-width", "1"], "--stop-interval-width")],
+)
+def test_an_early_stop_that_cannot_be_names_its_option(said: list[str], option: str, fake: Any, tmp_path: Path) -> None:
+    done = codesieve("run", "humaneval", "--server", fake.target, "-n", "2", *said, cwd=tmp_path)
+    assert done.returncode != 0
+    assert option in done.stderr
+    assert not fake.calls
 
 
 def test_run_shows_people_a_table_and_no_control_characters(fake: Any, tmp_path: Path) -> None:

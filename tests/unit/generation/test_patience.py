@@ -45,6 +45,16 @@ def patience(time: Time) -> Patience:
     return Patience(lambda: time.now, time.sleep, lambda: 0.0)
 
 
+async def test_each_call_that_is_made_again_is_told_with_what_was_asked_for() -> None:
+    time = Time()
+    told: list[float | None] = []
+    endpoint = Endpoint(time, None, 2.0, None, *[None] * 9)
+    with pytest.raises(EngineError):
+        await Patience(lambda: time.now, time.sleep, lambda: 0.0, told.append).run(endpoint.call)
+    assert told == [None, 2.0, None, None, None, None, None]
+    assert len(told) == len(endpoint.called_at) - 1
+
+
 async def test_failures_are_tried_again_after_pauses_that_double() -> None:
     time = Time()
     endpoint = Endpoint(time, None, None, None, "done")

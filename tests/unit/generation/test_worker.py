@@ -53,6 +53,22 @@ async def test_weights_are_refused_where_the_engine_takes_none(source: str) -> N
     await worker.stop()
 
 
+async def test_a_worker_tells_what_its_engine_counted(source: str) -> None:
+    worker = GenerationWorker(source)
+    with pytest.raises(EngineError, match="not started"):
+        await worker.stats()
+    await worker.start()
+    await worker.submit([_request(0), _request(1), _request(2)])
+    left = 3
+    while left:
+        left -= len(await worker.collect(5))
+    stats = await worker.stats()
+    await worker.stop()
+    assert stats is not None
+    assert (stats.finished_stop, stats.finished_failed, stats.requests_running) == (2, 1, 0)
+    assert stats.idle_seconds > 0
+
+
 async def test_a_worker_that_is_not_started_says_so(source: str) -> None:
     worker = GenerationWorker(source)
     with pytest.raises(EngineError, match="not started"):
@@ -108,7 +124,7 @@ class MortalEngine:
 
 async def test_a_lost_engine_is_replaced_and_only_what_it_left_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    monkeypatch.setattr("codesieve.workers.generation.worker.engine_for", lambda source, lora_rank: MortalEngine(made))
+    monkeypatch.setattr("codesieve.workers.generation.worker.engine_for", lambda *source: MortalEngine(made))
     monkeypatch.setattr("codesieve.server.members.FIRST_PAUSE_SECONDS", 0.01)
     pool: Pool[GenerationRequest, Generated] = Pool("generation", lambda: GenerationWorker("mortal"), 1)
     await pool.start()

@@ -13,10 +13,12 @@ from google.protobuf import json_format
 from codesieve.client import convert
 from codesieve.server.convert import answers, requests
 from codesieve.server.errors import InvalidRequest, PreconditionFailed
+from codesieve.server.evaluation.stopping import EarlyStop
 from codesieve.server.jobs.model import (
     Job,
     JobEvent,
     JobKey,
+    JobSpec,
     JobState,
     Progress,
     SampleGenerated,
@@ -24,6 +26,7 @@ from codesieve.server.jobs.model import (
     request_digest,
     temperatures,
 )
+from codesieve.server.jobs.sql.codec import decode, encode
 from codesieve.server.models import ModelRegistry
 from codesieve.server.options import address, fail_on_unknown
 from codesieve.server.sharing import Priority
@@ -116,6 +119,23 @@ def test_how_samples_are_drawn_reaches_every_request() -> None:
     assert json_format.MessageToDict(told) == {**chosen, "model": "m", "seed": "3"}
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({"passes": 2}, EarlyStop(2)),
+        ({"passes": 2, "minSamples": 1}, EarlyStop(2, 0.0, 1)),
+        ({"intervalWidth": 0.25}, EarlyStop(0, 0.25, 2)),  # the largest k
+    ],
+)
+def test_early_stop_is_read_and_told(sent: dict[str, Any], kept: EarlyStop) -> None:
+    asked = a_job(generation=generation(earlyStop=sent), k=[1, 2])
+    job_id, spec, _ = requests.create_job(asked, OneModel())
+    assert spec.early_stop == kept
+    assert decode(encode(spec), JobSpec) == spec
+    told = answers.job(Job(JobKey("", job_id), spec, b"", JobState.PENDING, NOW, Progress(2))).generation.early_stop
+    assert EarlyStop(told.passes, told.interval_width, told.min_samples) == kept
+
+
 def test_in_the_chat_form_answers_end_by_themselves_and_the_tests_names_are_told() -> None:
     chat = generation(promptForm="PROMPT_FORM_CHAT", samplesPerProblem=1)
     request = a_job(**with_fourth(checkFunction="YQ==", entryPoint="f"), generation=chat)
@@ -182,6 +202,25 @@ LARGE, NOT_UTF8 = b64(b"x" * (2**20 + 1)), b64(b"\xff")
         ({"generation": generation(topK=-1)}, "job.generation.top_k"),
         ({"generation": generation(minP=1.5)}, "job.generation.min_p"),
         ({"generation": generation(minP="NaN")}, "job.generation.min_p"),
+        ({"generation": generation(earlyStop={})}, "job.generation.early_stop"),
+        ({"generation": generation(earlyStop={"passes": 3})}, "job.generation.early_stop.passes"),
+        ({"generation": generation(earlyStop={"passes": -1})}, "job.generation.early_stop.passes"),
+        (
+            {"generation": generation(earlyStop={"intervalWidth": "NaN"})},
+            "job.generation.early_stop.interval_width",
+        ),
+        (
+            {"generation": generation(earlyStop={"intervalWidth": 0.1}, samplesPerProblem=10_001)},
+            "job.generation.early_stop.interval_width",
+        ),
+        (
+            {"generation": generation(earlyStop={"passes": 1, "minSamples": 3})},
+            "job.generation.early_stop.min_samples",
+        ),
+        (
+            {"generation": generation(earlyStop={"intervalWidth": 0.1, "minSamples": 1}), "k": [2]},
+            "job.generation.early_stop.min_samples",
+        ),
         ({"k": [3]}, "job.k[0]"),
         ({"k": [1, 0]}, "job.k[1]"),
         ({"problems": {}}, "job.problems"),

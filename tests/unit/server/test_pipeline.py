@@ -85,7 +85,7 @@ async def test_a_store_that_stands_still_holds_up_its_job_alone() -> None:
 
     job, contents = a_job(500, Priority.BATCH)
     walking = asyncio.create_task(
-        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run((), ())
+        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run(lambda name: False, ())
     )
     async with asyncio.timeout(20):
         bound = 2 * (4 + 8)
@@ -129,12 +129,12 @@ async def test_two_walks_of_one_job_do_not_get_into_each_others_way() -> None:
 
     job, contents = a_job(3, Priority.INTERACTIVE)
     first = asyncio.create_task(
-        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run((), ())
+        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run(lambda name: False, ())
     )
     await asyncio.sleep(0.01)
     first.cancel()
     second = asyncio.create_task(
-        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run((), ())
+        Pipeline(job, contents, engines, cells, emit, Quotas(lambda caller: Quota())).run(lambda name: False, ())
     )
     await asyncio.sleep(0.01)
     never.set()

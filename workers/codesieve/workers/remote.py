@@ -15,7 +15,7 @@ import ray
 import ray.exceptions
 
 from codesieve.workers.errors import WorkerError, WorkerLost
-from codesieve.workers.types import WeightsState, WorkerInfo, WorkFailed
+from codesieve.workers.types import EngineStats, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
 
 WorkT = TypeVar("WorkT", bound=HasWorkId)
@@ -102,6 +102,11 @@ class RemoteWorker(Generic[WorkT, ResultT]):
         """Hands a call about the weights to a generation worker."""
         state: WeightsState = await self._call("weights", call, options)
         return state
+
+    async def stats(self) -> EngineStats | None:
+        """What a generation worker's engine has counted."""
+        counted: EngineStats | None = await self._call("stats")
+        return counted
 
     async def _call(self, method: str, *arguments: object) -> Any:
         if self._actor is None:

@@ -234,6 +234,11 @@ class GenerationRequest:
     adapter: str = ""
     """The LoRA adapter to sample with, "" for none."""
 
+    @property
+    def prefix(self) -> str:
+        """What an engine may have in its cache from an earlier sample."""
+        return self.prompt
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Generated:
@@ -348,3 +353,46 @@ class WorkerInfo:
     """How many pieces of work it takes at a time; more wait."""
     detail: str = ""
     """One line for people: the image, the model's source, the device."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What an engine has counted since it was started, and how it stands now. An engine leaves at 0 what it can't tell."""
+
+    prompt_tokens: int = 0
+    """Of requests whose first token was sampled."""
+    generation_tokens: int = 0
+    """All that were sampled, those of stop sequences and of samples that were given up included."""
+    prefix_cache_queries: int = 0
+    """Prompt tokens that were looked for in the prefix cache."""
+    prefix_cache_hits: int = 0
+    """Those of them that were there."""
+    preemptions: int = 0
+    """Times that a request lost its place, for want of memory or because the weights changed, and was computed anew."""
+    steps: int = 0
+    """Passes through the model."""
+    first_tokens: int = 0
+    """Requests whose first token was sampled."""
+    queue_seconds: float = 0.0
+    """Of all of these together, from coming to the engine's scheduler to its first step."""
+    first_token_seconds: float = 0.0
+    """Of all of these together, from coming to the engine's scheduler to the first token."""
+    finished_stop: int = 0
+    """Requests that ended at a stop sequence or the end of the text."""
+    finished_length: int = 0
+    """Requests that met a token limit."""
+    finished_aborted: int = 0
+    """Requests that were given up by whoever had asked."""
+    finished_failed: int = 0
+    """Requests that the engine ended with an error, or refused."""
+    retries_rate_limit: int = 0
+    """Calls that an endpoint asked to make again later."""
+    retries_failure: int = 0
+    """Calls that failed in a way that may pass, and were made again."""
+    idle_seconds: float = 0.0
+    """With nothing to do, the present spell included."""
+    requests_running: int = 0
+    requests_waiting: int = 0
+    """Requests that the engine has and computes nothing for yet."""
+    kv_cache_usage_ratio: float = 0.0
+    """The share of the key-value cache that requests in flight hold."""

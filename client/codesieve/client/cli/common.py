@@ -125,6 +125,8 @@ OPTIONS = {
     "job.generation.stop": "--stop",
     "job.generation.weights_version": "--weights-version",
     "job.generation.adapter": "--adapter",
+    "job.generation.early_stop.passes": "--stop-after-passes",
+    "job.generation.early_stop": "--stop-interval-width",
     "job.problems.limit": "--limit",
     "job.problems": "PROBLEMS",
     "job.k": "-k",

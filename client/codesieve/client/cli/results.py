@@ -31,7 +31,7 @@ def summary(result: types.RunResult, written: dict[str, str]) -> Row:
 
 
 def report(value: types.Report | None) -> Row:
-    """pass_at_k and ranking by temperature ("none" for samples that don't say theirs), and judge."""
+    """pass_at_k, ranking and what early stop saved by temperature ("none" for samples that don't say theirs), and judge."""
     temperatures = value.temperatures if value is not None else ()
     judge = value.judge if value is not None else None
     return {
@@ -55,6 +55,17 @@ def report(value: types.Report | None) -> Row:
             }
             for one in temperatures
             if one.ranking is not None
+        },
+        "early_stop": {
+            _name(one.temperature): {
+                "counted": one.samples,
+                "planned": one.early_stop.planned,
+                "saved": one.early_stop.saved,
+                "surplus": one.early_stop.surplus,
+                "problems_stopped": one.early_stop.problems_stopped,
+            }
+            for one in temperatures
+            if one.early_stop is not None
         },
         "judge": None
         if judge is None
@@ -83,6 +94,7 @@ def job(value: types.Job) -> Row:
         "generated": progress.generated if progress else None,
         "judged": progress.judged if progress else None,
         "unjudged": progress.unjudged if progress else None,
+        "skipped": progress.skipped if progress else None,
         "verdicts": dict(progress.verdicts) if progress else {},
         "failure": _failure(value.failure),
         **report(value.report),

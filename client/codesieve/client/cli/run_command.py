@@ -70,6 +70,19 @@ Example: codesieve run humaneval --model smollm2 -n 10 -t 0.2 -t 0.8 -k 1,10 --l
     default="",
     help="Demand this version of the model's weights: another one refuses the job, and no sample is made with any other.",
 )
+@click.option(
+    "--stop-after-passes",
+    type=click.IntRange(1),
+    metavar="C",
+    help="No more samples of a problem once C passed; -n is then the most. pass@k stays unbiased.  [default: make all]",
+)
+@click.option(
+    "--stop-interval-width",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="W",
+    help="No more samples of a problem once the 95 % interval of its pass rate is at most W wide, "
+    "and there are as many as the largest k.  [default: make all]",
+)
 @click.option("--limit", type=int, default=0, help="Only the first LIMIT problems.  [default: all]")
 @common.embedding_options
 @common.json_option
@@ -87,6 +100,8 @@ def run(
     prompt_form: types.PromptForm | None,
     adapter: str,
     weights_version: str,
+    stop_after_passes: int | None,
+    stop_interval_width: float | None,
     limit: int,
     ks: tuple[int, ...],
     out: Path | None,
@@ -117,6 +132,9 @@ def run(
         prompt_form=prompt_form,
         weights_version=weights_version,
         adapter=adapter,
+        early_stop=requests.EarlyStop(stop_after_passes or 0, stop_interval_width or 0.0)
+        if stop_after_passes or stop_interval_width
+        else None,
     )
     with common.fields_named(problems):
         requests.create_job(

@@ -117,7 +117,7 @@ class JobBar:
         match event:
             case types.JobChanged(job=job):
                 if job.progress is not None:
-                    self._bar.update(self._task, total=job.progress.samples_total)
+                    self._bar.update(self._task, total=job.progress.samples_total - job.progress.skipped)
             case types.SampleGenerated():
                 self._generated += 1
             case types.SampleJudged(judgement=judgement):
@@ -216,6 +216,14 @@ def report(console: Console, value: types.Report) -> None:
             *("-" if pick is None else f"{pick:.1%}" for pick in picks),
         )
     console.print(table)
+    for one in value.temperatures:
+        if (early := one.early_stop) is not None:
+            where = "" if one.temperature is None else f" at {one.temperature:g}"
+            console.print(
+                f"early stop{where}: {count(early.problems_stopped, 'problem')} stopped; of {early.planned:,} samples "
+                f"planned {one.samples:,} count, {early.saved:,} were saved, {early.surplus:,} made too many",
+                soft_wrap=True,
+            )
     if value.judge is not None:
         judge = value.judge
         rate = f"{judge.programs_per_second:,.1f} programs/s over {judge.wall_seconds:.1f} s"
@@ -335,4 +343,5 @@ def _progress(value: types.Progress | None) -> str:
     if value is None:
         return ""
     unjudged = f", {value.unjudged} without a verdict" if value.unjudged else ""
-    return f"{value.judged} of {value.samples_total} judged{unjudged}"
+    skipped = f", {value.skipped} not needed" if value.skipped else ""
+    return f"{value.judged} of {value.samples_total} judged{unjudged}{skipped}"

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from codesieve.server.evaluation.report import TemperatureReport
+from codesieve.server.evaluation.stopping import EarlyStop
 from codesieve.server.jobs.model import (
     GenerationSpec,
     Job,
@@ -167,7 +168,12 @@ def _generation(value: GenerationSpec) -> job_pb2.Generation:
         prompt_form=_PROMPT_FORMS[value.prompt_form],
         weights_version=value.weights_version,
         adapter=value.adapter,
+        early_stop=_early_stop(value.early_stop) if value.early_stop is not None else None,
     )
+
+
+def _early_stop(value: EarlyStop) -> job_pb2.EarlyStop:
+    return job_pb2.EarlyStop(passes=value.passes, interval_width=value.interval_width, min_samples=value.min_samples)
 
 
 def _progress(value: Progress) -> job_pb2.Progress:
@@ -177,6 +183,7 @@ def _progress(value: Progress) -> job_pb2.Progress:
         samples_judged=value.samples_judged,
         samples_unjudged=value.samples_unjudged,
         verdicts=value.verdicts,
+        samples_skipped=value.samples_skipped,
     )
 
 
@@ -216,6 +223,10 @@ def _temperature(value: TemperatureReport) -> job_pb2.TemperatureReport:
             )
             for one in value.pass_at_k
         ],
+        samples_planned=value.samples_planned,
+        samples_saved=value.samples_saved,
+        samples_surplus=value.samples_surplus,
+        problems_stopped=value.problems_stopped,
     )
     if value.ranking is not None:
         message.ranking.CopyFrom(

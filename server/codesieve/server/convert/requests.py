@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping
 
 from google.protobuf.duration_pb2 import Duration
 
+from codesieve.server.convert.early import read_early_stop
 from codesieve.server.convert.fields import LABEL_FORM, Violations, is_label
 from codesieve.server.convert.problems import ProblemReader, problem_source
 from codesieve.server.convert.samples import MAX_SAMPLES, MAX_TEMPERATURE, SampleReader, completion
@@ -109,6 +110,10 @@ class JobReader:
                 found.add(f"job.k[{i}]", f"must be at least 1, not {k}")
             elif k > most > 0:
                 found.add(f"job.k[{i}]", f"is {k}, but there are only {most} samples per problem and temperature")
+        ks = tuple(dict.fromkeys(job.k)) or default_ks(fewest)
+        if generation is not None and job.generation.HasField("early_stop"):
+            early_stop = read_early_stop(job.generation.early_stop, most, ks, found)
+            generation = dataclasses.replace(generation, early_stop=early_stop)
         limits = job_limits(job.limits, "job.limits", found)
         chosen = _priority(job.priority, "job.priority", Priority.BATCH, found)
         timeout = job.timeout.seconds + job.timeout.nanos / 1e9
@@ -122,7 +127,7 @@ class JobReader:
         spec = JobSpec(
             generation=generation,
             limits=limits,
-            ks=tuple(dict.fromkeys(job.k)) or default_ks(fewest),
+            ks=ks,
             source=job.problems.dataset or "inline",
             limit=job.problems.limit,
             priority=chosen,

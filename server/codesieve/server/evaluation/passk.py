@@ -62,8 +62,13 @@ def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> Estimate | None
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
+    return mean([pass_at_k(n, c, k) for n, c in counts if n >= k])
+
+
+def mean(estimates: Sequence[float]) -> Estimate | None:
+    """The mean of one estimate for each problem, with its interval; None where there is no problem."""
     # Sorted, so that the order in which problems came changes nothing.
-    values = np.array(sorted(pass_at_k(n, c, k) for n, c in counts if n >= k), dtype=np.float64)
+    values = np.array(sorted(estimates), dtype=np.float64)
     problems = len(values)
     if problems == 0:
         return None

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+import numpy as np
 
-    from codesieve.server.evaluation.sample import ScoredSample
+from codesieve.server.evaluation.sample import NOT_PASSED, PASSED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from codesieve.server.evaluation.sample import ScoredSamples
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,49 +37,40 @@ class Ranking:
     problems: int
 
 
-def rank(samples: Iterable[ScoredSample]) -> Ranking | None:
+def rank(groups: Iterable[ScoredSamples]) -> Ranking | None:
     """Ranks the judged samples of each problem; unjudged ones count nowhere. Ties go to the lowest index.
 
-    The caller passes the samples of one temperature. None where no sample is judged.
+    The caller passes the problems at one temperature. None where no sample is judged.
     """
-    by_problem: defaultdict[str, list[ScoredSample]] = defaultdict(list)
-    for sample in samples:
-        if sample.passed is not None:
-            by_problem[sample.problem_id].append(sample)
-    groups = list(by_problem.values())
-    if not groups:
+    by_mean: list[bool | None] = []
+    by_sum: list[bool | None] = []
+    shares: list[float] = []
+    for group in groups:
+        judged = group.passed >= NOT_PASSED
+        passed = group.passed[judged] == PASSED
+        if not passed.size:
+            continue
+        sums, tokens = group.cumulative_logprob[judged], group.token_count[judged]
+        shares.append(int(passed.sum()) / passed.size)
+        by_sum.append(_picked(passed, sums))
+        by_mean.append(_picked(passed, sums / tokens) if (tokens >= 1).all() else None)
+    if not shares:
         return None
     return Ranking(
-        mean_logprob=_solved_by(groups, _mean_logprob),
-        sum_logprob=_solved_by(groups, _sum_logprob),
-        random=math.fsum(sum(sample.passed is True for sample in group) / len(group) for group in groups) / len(groups),
-        oracle=sum(any(sample.passed for sample in group) for group in groups) / len(groups),
-        problems=len(groups),
+        mean_logprob=_share(by_mean),
+        sum_logprob=_share(by_sum),
+        random=math.fsum(shares) / len(shares),
+        oracle=sum(share > 0 for share in shares) / len(shares),
+        problems=len(shares),
     )
 
 
-def _solved_by(groups: Sequence[Sequence[ScoredSample]], score: Callable[[ScoredSample], float | None]) -> float | None:
-    solved = 0
-    for group in groups:
-        scored: list[tuple[float, int, ScoredSample]] = []
-        for sample in group:
-            value = score(sample)
-            if value is None:
-                return None
-            scored.append((value, -sample.index, sample))
-        _, _, picked = max(scored, key=lambda entry: entry[:2])
-        solved += picked.passed is True
-    return solved / len(groups)
+def _picked(passed: NDArray[np.bool_], scores: NDArray[np.float64]) -> bool | None:
+    """Whether the sample with the largest score passed, the first of several; None where one has no score."""
+    # Not a number compares with nothing, so it can't be ranked.
+    return None if np.isnan(scores).any() else bool(passed[scores.argmax()])
 
 
-def _sum_logprob(sample: ScoredSample) -> float | None:
-    value = sample.cumulative_logprob
-    # Not a number compares with nothing, so it can't be ranked either.
-    return None if value is None or math.isnan(value) else value
-
-
-def _mean_logprob(sample: ScoredSample) -> float | None:
-    total = _sum_logprob(sample)
-    if total is None or sample.token_count is None or sample.token_count < 1:
-        return None
-    return total / sample.token_count
+def _share(solved: list[bool | None]) -> float | None:
+    known = [one for one in solved if one is not None]
+    return sum(known) / len(known) if len(known) == len(solved) else None

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 
 from codesieve.server.digests import digest_of
 from codesieve.server.evaluation.report import TemperatureReport
+from codesieve.server.evaluation.stopping import ROUND, EarlyStop
 from codesieve.server.sharing import Priority
 from codesieve.workers.generation.extract import names_under_test
 from codesieve.workers.types import (
@@ -76,6 +77,7 @@ class GenerationSpec:
     """The version of the model's weights that every sample has to be made with, "" for any."""
     adapter: str = ""
     """The LoRA adapter to sample with, "" for none."""
+    early_stop: EarlyStop | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ class JobSpec:
     """After its making, when it fails if it hasn't ended."""
     rejudge_of: str | None = None
     """The id of the job whose samples are judged again."""
+
+    @property
+    def early_stop(self) -> EarlyStop | None:
+        """Never for recorded samples, which are there already."""
+        return self.generation.early_stop if self.generation is not None else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +147,12 @@ def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
     return f"{problem_id}@{'-' if temperature is None else f'{temperature:g}'}#{index}"
 
 
+def group_of(name: str) -> tuple[str, int]:
+    """What a sample's id has in common with those of the same problem and temperature, and its index."""
+    front, _, index = name.rpartition("#")
+    return front, int(index)
+
+
 def default_stop(problem: Problem, form: PromptForm = PromptForm.COMPLETION) -> tuple[str, ...]:
     """Codex's stop sequences where the completion is one function's body; they would end a whole program at its first.
 
@@ -151,42 +164,56 @@ def default_stop(problem: Problem, form: PromptForm = PromptForm.COMPLETION) -> 
 def planned_requests(job: str, spec: JobSpec, contents: JobContents) -> Iterator[tuple[Problem, GenerationRequest]]:
     """The samples that a job's model is to make, one request each; `job` is the front of their work ids.
 
-    All of a problem's are neighbours, so that the engine finds the prompt in its cache. Each has a seed of its own, made of
-    the job's seed and its place, so that any one can be made again without the others.
+    All of a problem's are neighbours, so that the engine finds the prompt in its cache. With early stop only so many of them
+    are as it takes to stop at the earliest, and then all problems have their turn again and again, so that little is under
+    way when a problem stops. Each has a seed of its own, made of the job's seed and its place, so that any one can be made
+    again without the others.
     """
     generation = spec.generation
     if generation is None:
         return
-    for problem in contents.problems:
-        names = names_under_test(problem) if generation.prompt_form is PromptForm.CHAT else ()
-        for temperature in generation.temperatures:
-            for index in range(generation.samples_per_problem):
-                name = sample_id(problem.problem_id, temperature, index)
-                digest = hashlib.sha256(f"{generation.seed}/{name}".encode()).digest()
-                yield (
-                    problem,
-                    GenerationRequest(
-                        work_id=f"{job}/{name}",
-                        problem_id=problem.problem_id,
-                        # Tokenizers join a line's end with what follows, so a prompt that ends with one asks for an
-                        # unlikely continuation: the small model gave nothing at all for most of HumanEval.
-                        prompt=problem.prompt.rstrip(),
-                        temperature=temperature,
-                        index=index,
-                        seed=int.from_bytes(digest[:4], "big"),
-                        top_p=generation.top_p,
-                        max_tokens=generation.max_tokens,
-                        stop=generation.stop or default_stop(problem, generation.prompt_form),
-                        top_k=generation.top_k,
-                        min_p=generation.min_p,
-                        token_logprobs=generation.token_logprobs,
-                        prompt_form=generation.prompt_form,
-                        goes_on_with_prompt=isinstance(problem.tests, FunctionTests),
-                        names=names,
-                        weights_version=generation.weights_version,
-                        adapter=generation.adapter,
-                    ),
-                )
+    for indices in _rounds(generation):
+        for problem in contents.problems:
+            names = names_under_test(problem) if generation.prompt_form is PromptForm.CHAT else ()
+            # Tokenizers join a line's end with what follows, so a prompt that ends with one asks for an unlikely
+            # continuation: the small model gave nothing at all for most of HumanEval.
+            prompt = problem.prompt.rstrip()
+            for temperature in generation.temperatures:
+                for index in indices:
+                    name = sample_id(problem.problem_id, temperature, index)
+                    digest = hashlib.sha256(f"{generation.seed}/{name}".encode()).digest()
+                    yield (
+                        problem,
+                        GenerationRequest(
+                            work_id=f"{job}/{name}",
+                            problem_id=problem.problem_id,
+                            prompt=prompt,
+                            temperature=temperature,
+                            index=index,
+                            seed=int.from_bytes(digest[:4], "big"),
+                            top_p=generation.top_p,
+                            max_tokens=generation.max_tokens,
+                            stop=generation.stop or default_stop(problem, generation.prompt_form),
+                            top_k=generation.top_k,
+                            min_p=generation.min_p,
+                            token_logprobs=generation.token_logprobs,
+                            prompt_form=generation.prompt_form,
+                            goes_on_with_prompt=isinstance(problem.tests, FunctionTests),
+                            names=names,
+                            weights_version=generation.weights_version,
+                            adapter=generation.adapter,
+                        ),
+                    )
+
+
+def _rounds(generation: GenerationSpec) -> Iterator[range]:
+    """Which indices of each problem are offered in each round."""
+    most = generation.samples_per_problem
+    end = most if generation.early_stop is None else min(generation.early_stop.fewest, most)
+    yield range(end)
+    while end < most:
+        begin, end = end, min(end + ROUND, most)
+        yield range(begin, end)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -198,6 +225,8 @@ class Progress:
     samples_judged: int = 0
     samples_unjudged: int = 0
     verdicts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    samples_skipped: int = 0
+    """Needn't be judged, because their problem was stopped early: with those that are judged they come to all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,12 @@ import dataclasses
 import datetime
 from collections.abc import AsyncIterator
 
-from codesieve.server.evaluation.report import ScoredSample, build
+import numpy as np
+
+from codesieve.server.evaluation.report import build
+from codesieve.server.evaluation.sample import MADE, NO_COUNT, NOT_MADE, ScoredSamples
+from codesieve.server.evaluation.stopping import EarlyStop
+from codesieve.server.jobs.early import EarlyStopper, outcome_code
 from codesieve.server.jobs.model import (
     Job,
     JobContents,
@@ -20,6 +25,7 @@ from codesieve.server.jobs.model import (
     SampleJudged,
     temperatures,
 )
+from codesieve.server.jobs.places import Places
 from codesieve.server.jobs.store import Happened, JobStore
 from codesieve.workers.types import Judgement, Sample, Verdict
 
@@ -27,19 +33,36 @@ _PAGE = 1024
 
 
 class Record:
-    """The counts of one job, small enough to be kept for each of its samples."""
+    """The counts of one job, and in arrays what its report needs of each sample.
 
-    def __init__(self, samples_total: int) -> None:
+    All of it is there from the start: nothing grows as samples are made and judged.
+    """
+
+    def __init__(self, places: Places, samples_total: int, early_stop: EarlyStop | None = None) -> None:
+        self._places = places
         self._total = samples_total
-        self._scored: dict[str, ScoredSample] = {}
+        # Filled, so that the memory is taken now and not page by page while the job runs.
+        self._passed = np.full(places.total, NOT_MADE, np.int8)
+        self._stopper = None if early_stop is None else EarlyStopper(places, early_stop, self._passed)
+        self._token_count = np.full(places.total, NO_COUNT, np.int32)
+        self._logprob = np.full(places.total, np.nan)
         self._verdicts: collections.Counter[Verdict] = collections.Counter()
         self._generated = 0
         self._first: datetime.datetime | None = None
         self._last: datetime.datetime | None = None
-        self.judged: set[str] = set()
-        """The samples that have a verdict, or ended without one."""
+        self.judged = 0
+        """Samples that have a verdict, or ended without one."""
         self.unjudged = 0
         self.last_trouble = ""
+
+    def begun(self, sample_id: str) -> bool:
+        """Whether the sample is made, or ended without."""
+        _, place = self._places.of(sample_id)
+        return bool(self._passed[place] != NOT_MADE)
+
+    def stopper(self) -> EarlyStopper | None:
+        """One for the walk, which knows of verdicts before they are written; None where the job asks for no early stop."""
+        return None if self._stopper is None else self._stopper.copy()
 
     def note(self, happened: Happened) -> None:
         """Counts one happening, each once and in order."""
@@ -48,17 +71,21 @@ class Record:
             sample = happening.sample
             self._first = self._first or happened.time
             self._generated += 1
-            self._scored[sample.sample_id] = ScoredSample(
-                sample.problem_id, sample.temperature, sample.index, None, sample.token_count, sample.cumulative_logprob
-            )
+            _, place = self._places.of(sample.sample_id)
+            self._passed[place] = MADE
+            if sample.token_count is not None:
+                self._token_count[place] = sample.token_count
+            if sample.cumulative_logprob is not None:
+                self._logprob[place] = sample.cumulative_logprob
         elif isinstance(happening, SampleJudged):
             self._last = happened.time
-            self.judged.add(happening.sample_id)
+            self.judged += 1
+            _, place = self._places.of(happening.sample_id)
+            self._passed[place] = outcome_code(happening.outcome)
+            if self._stopper is not None:
+                self._stopper.ended(happening.sample_id, happening.outcome)
             if isinstance(happening.outcome, Judgement):
-                verdict = happening.outcome.verdict
-                self._verdicts[verdict] += 1
-                scored = self._scored[happening.sample_id]
-                self._scored[happening.sample_id] = dataclasses.replace(scored, passed=verdict is Verdict.PASSED)
+                self._verdicts[happening.outcome.verdict] += 1
             else:
                 self.unjudged += 1
                 self.last_trouble = happening.outcome.message
@@ -67,19 +94,29 @@ class Record:
         return Progress(
             samples_total=self._total,
             samples_generated=self._generated,
-            samples_judged=len(self.judged),
+            samples_judged=self.judged,
             samples_unjudged=self.unjudged,
+            samples_skipped=self._stopper.skipped if self._stopper is not None else 0,
             verdicts={verdict.value: count for verdict, count in self._verdicts.items()},
         )
 
     def report(self, job: Job, contents: JobContents, sandbox: str) -> Report:
         """Takes seconds for millions of samples."""
         wall = (self._last - self._first).total_seconds() if self._first is not None and self._last is not None else 0.0
-        scored = [one for one in self._scored.values() if one.passed is not None]
+        scored = (
+            ScoredSamples(
+                group.problem_id,
+                group.temperature,
+                self._passed[group.places],
+                self._token_count[group.places],
+                self._logprob[group.places],
+            )
+            for group in self._places.groups
+        )
         return Report(
-            temperatures=build(scored, job.spec.ks, temperatures(job.spec, contents)),
+            temperatures=build(scored, job.spec.ks, temperatures(job.spec, contents), job.spec.early_stop),
             judge=JudgeReport(
-                programs_per_second=len(self.judged) / wall if wall > 0 else 0.0, wall_seconds=wall, sandbox=sandbox
+                programs_per_second=self.judged / wall if wall > 0 else 0.0, wall_seconds=wall, sandbox=sandbox
             ),
         )
 
@@ -95,9 +132,9 @@ class Resumed:
     """Of the job's last event."""
 
 
-async def resume(store: JobStore, job: Job) -> Resumed:
+async def resume(store: JobStore, job: Job, places: Places) -> Resumed:
     """Reads a job's events from the first to the last."""
-    record = Record(job.progress.samples_total)
+    record = Record(places, job.progress.samples_total, job.spec.early_stop)
     waiting: dict[str, Sample] = {}
     sequence = 0
     async for event in _events(store, job.key):

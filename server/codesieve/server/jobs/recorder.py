@@ -1,10 +1,10 @@
 """Writes what happens to a job into the store, in batches.
 
-`emit` only puts a happening into a bounded buffer; one task writes whatever has gathered since the batch before it. The
-first happening after a pause is written at once; while they keep coming they gather for a moment, or longer when the store
-is slow, because a transaction costs much and a row in it little. While the store can't be reached the buffer fills, and
-then the job stands still until it can be. A happening is counted when it is written: the progress that a
-client sees always agrees with the events that it saw.
+`emit` only puts a happening into a buffer; one task writes whatever has gathered since the batch before it. The first
+happening after a pause is written at once; while they keep coming they gather for a moment, or longer when the store is
+slow, because a transaction costs much and a row in it little. While the store can't be reached the buffer fills, and then
+whoever emits waits, so that the job stands still until it can be: a full buffer grows by one for each sample in flight.
+A happening is counted when it is written: the progress that a client sees always agrees with the events that it saw.
 """
 
 from __future__ import annotations
@@ -56,46 +56,58 @@ class Recorder:
         self._tell = written
         self._unwritten: list[Happened] = []
         self._flushing = 0
-        self._changed = asyncio.Condition()
+        self._some, self._much, self._room, self._none = (asyncio.Event() for _ in range(4))
+        self._look()
 
     async def emit(self, *happenings: Happening) -> None:
         """Has happenings written soon; waits while too many are unwritten."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._unwritten) < MAX_UNWRITTEN)
-            self._unwritten += [Happened(self._now(), one) for one in happenings]
-            self._changed.notify_all()
+        self._unwritten += [Happened(self._now(), one) for one in happenings]
+        self._look()
+        await self._room.wait()
 
     async def flush(self) -> None:
         """Waits until all that was emitted is written."""
-        async with self._changed:
-            self._flushing += 1
-            self._changed.notify_all()
-            try:
-                await self._changed.wait_for(lambda: not self._unwritten)
-            finally:
-                self._flushing -= 1
+        self._flushing += 1
+        self._look()
+        try:
+            await self._none.wait()
+        finally:
+            self._flushing -= 1
+            self._look()
 
     async def write(self) -> None:
         """Writes until it is cancelled. Raises `LeaseLost`."""
         loop = asyncio.get_running_loop()
         next_write = loop.time()
         while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._unwritten)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(next_write):
-                        await self._changed.wait_for(lambda: self._flushing or len(self._unwritten) >= MAX_BATCH)
-                batch = self._unwritten[:MAX_BATCH]
+            await self._some.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(next_write):
+                    await self._much.wait()
+            batch = self._unwritten[:MAX_BATCH]
             for happened in batch:
                 self._record.note(happened)
             begin = loop.time()
             await self._append(batch)
             end = loop.time()
             next_write = end + min(max(GATHER_SECONDS, GATHER_FACTOR * (end - begin)), LONGEST_GATHER_SECONDS)
-            async with self._changed:
-                del self._unwritten[: len(batch)]
-                self._changed.notify_all()
+            del self._unwritten[: len(batch)]
+            self._look()
             self._tell()
+
+    def _look(self) -> None:
+        """Wakes those for whom there is enough unwritten now, or little enough."""
+        unwritten = len(self._unwritten)
+        for event, holds in (
+            (self._some, unwritten > 0),
+            (self._much, unwritten >= MAX_BATCH or (unwritten > 0 and self._flushing > 0)),
+            (self._room, unwritten < MAX_UNWRITTEN),
+            (self._none, unwritten == 0),
+        ):
+            if holds:
+                event.set()
+            else:
+                event.clear()
 
     async def _append(self, batch: list[Happened]) -> None:
         progress = self._record.progress()

@@ -8,10 +8,11 @@ import dataclasses
 import datetime
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from codesieve.server.errors import NotFound, ServiceError, StoreUnavailable
 from codesieve.server.jobs.model import Failure, Happening, Job, JobChanged, JobContents, JobState, SampleJudged
+from codesieve.server.jobs.places import places_of
 from codesieve.server.jobs.record import Record, Resumed, resume
 from codesieve.server.jobs.recorder import Recorder, until_available
 from codesieve.server.jobs.store import JobStore, Lease, LeaseLost
@@ -109,15 +110,17 @@ class JobRunner:
                         await self._store.release(self._lease)
 
     async def _read(self) -> tuple[JobContents, Resumed]:
-        return await self._store.contents(self._job.key), await resume(self._store, self._job)
+        contents = await self._store.contents(self._job.key)
+        places = places_of(self._job.spec, contents)
+        return contents, await resume(self._store, self._job, places)
 
     async def _go(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], recorder: Recorder
     ) -> None:
-        async def emit(happening: Happening) -> None:
+        def emit(happening: Happening) -> Awaitable[None]:
             if isinstance(happening, SampleJudged):
                 self._metrics.sample_ended(happening.outcome)
-            await recorder.emit(happening)
+            return recorder.emit(happening)
 
         if self._job.state is JobState.PENDING and self._stop is None:
             self._job = await self._move(recorder, self._job, JobState.RUNNING)
@@ -129,7 +132,7 @@ class JobRunner:
         if self._stop in (Stop.GIVEN_BACK, Stop.LOST):
             return
         await recorder.flush()
-        if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == len(record.judged):
+        if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == record.judged:
             state = JobState.FAILED
             failure = Failure("NOTHING_JUDGED", f"no sample could be judged; the last reason: {record.last_trouble}")
         report = None
@@ -149,8 +152,8 @@ class JobRunner:
         spec = self._job.spec
         try:
             pool = self._models.pool(spec.generation.model) if spec.generation else None
-            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas)
-            self._walking = asyncio.create_task(pipeline.run(record.judged, unjudged))
+            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas, record.stopper())
+            self._walking = asyncio.create_task(pipeline.run(record.begun, unjudged))
             async with asyncio.timeout(self._seconds_left()):
                 await self._walking
         except asyncio.CancelledError:

@@ -28,10 +28,10 @@ def engine_name(source: str) -> str:
     return "openai" if source.startswith(("http://", "https://")) else "vllm"
 
 
-def engine_for(source: str, lora_rank: int = 0) -> Engine:
-    """The engine for a source, not yet started; vLLM takes LoRA adapters of up to `lora_rank`.
+def engine_for(source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> Engine:
+    """The engine for a source, not yet started. Raises `ModelNotFound` where the source is of no known form.
 
-    Raises `ModelNotFound` where the source is of no known form.
+    vLLM splits the model over `tensor_parallel` devices, and takes LoRA adapters of up to `lora_rank`.
     """
     name = engine_name(source)
     if name == "replay":
@@ -56,7 +56,7 @@ def engine_for(source: str, lora_rank: int = 0) -> Engine:
         raise ModelNotFound(f"{error.message}; a source is {FORMS}") from error
     from codesieve.workers.generation.vllm import VllmEngine
 
-    return VllmEngine(directory, lora_rank)
+    return VllmEngine(directory, tensor_parallel, lora_rank)
 
 
 def model_id(source: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from codesieve.workers.types import Generated, GenerationRequest, WeightsState
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState
 
 
 class Engine(Protocol):
@@ -82,3 +82,11 @@ class TakesWeights(Protocol):
 
     @property
     def weights(self) -> WeightCalls: ...
+
+
+@runtime_checkable
+class TellsStats(Protocol):
+    """An engine that counts what it does. Every engine here is one."""
+
+    def stats(self) -> EngineStats:
+        """What it has counted by now. Never waits."""

@@ -8,6 +8,7 @@ take them. `openai_forms` tells the rest.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, ModelNotFound
 from codesieve.workers.generation import openai_forms
 from codesieve.workers.generation.patience import Patience, TryAgain, retry_after_seconds
-from codesieve.workers.types import Generated, GenerationRequest, PromptForm
+from codesieve.workers.generation.tally import Tally
+from codesieve.workers.types import EngineStats, FinishReason, Generated, GenerationRequest, PromptForm
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -45,7 +47,9 @@ class OpenAIEngine:
         self._client: AsyncOpenAI | None = None
         self._owner = ""
         self._terms = openai_forms.Terms()
-        self._patience = Patience()
+        self._patience = Patience(tried_again=self._tried_again)
+        self._tally = Tally()
+        self._in_flight = 0
 
     async def start(self) -> str:
         """Asks the endpoint for its models. Raises `EngineUnavailable` naming the URL, or `ModelNotFound`."""
@@ -77,6 +81,8 @@ class OpenAIEngine:
             await client.close()
             raise
         self._client = client
+        self._tally = Tally()
+        self._tally.idle()
         self._model = self._model or listed[0]
         self._owner = next((model.owned_by for model in page.data if model.id == self._model), "")
         return f"{self._model} at {self._base_url}"
@@ -90,9 +96,32 @@ class OpenAIEngine:
                 f"top_k and min_p are no part of OpenAI's API, and {self._base_url} doesn't say that it is a server that "
                 f"takes them ({', '.join(_SERVERS_WITH_TOP_K)})"
             )
+        self._in_flight += 1
+        self._tally.busy()
+        self._tally.show(running=self._in_flight)
+        ended = "finished_failed"
+        try:
+            made = await self._made(self._client, request)
+            ended = "finished_stop" if made.finish_reason is FinishReason.STOP else "finished_length"
+        except asyncio.CancelledError:
+            ended = "finished_aborted"
+            raise
+        finally:
+            self._in_flight -= 1
+            self._tally.add(**{ended: 1})
+            self._tally.show(running=self._in_flight)
+            if not self._in_flight:
+                self._tally.idle()
+        return made
+
+    def stats(self) -> EngineStats:
+        """Requests by how they ended, calls that were made again, and the tokens that the endpoint says it used."""
+        return self._tally.stats()
+
+    async def _made(self, client: AsyncOpenAI, request: GenerationRequest) -> Generated:
         while True:
             terms = self._terms
-            ask = functools.partial(self._ask, self._client, request, terms)
+            ask = functools.partial(self._ask, client, request, terms)
             try:
                 answer = await self._patience.run(ask)
             except EngineRequestRefused as error:
@@ -101,7 +130,14 @@ class OpenAIEngine:
                     raise
                 self._terms = self._terms.and_also(fewer)
             else:
+                if answer is not None:
+                    self._tally.add(
+                        prompt_tokens=answer.prompt_tokens, generation_tokens=answer.used or len(answer.logprobs)
+                    )
                 return openai_forms.generated(request, answer, self._base_url)
+
+    def _tried_again(self, retry_after_seconds: float | None) -> None:
+        self._tally.add(**{"retries_failure" if retry_after_seconds is None else "retries_rate_limit": 1})
 
     async def _ask(
         self, client: AsyncOpenAI, request: GenerationRequest, terms: openai_forms.Terms

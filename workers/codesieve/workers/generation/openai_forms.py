@@ -81,6 +81,8 @@ class Answer:
     """How many tokens the endpoint says that it sampled."""
     reasoning: str | None = None
     """Thinking that it kept apart."""
+    prompt_tokens: int = 0
+    """What it says that the prompt had."""
 
 
 def completion_answer(answer: Completion) -> Answer | None:
@@ -95,6 +97,7 @@ def completion_answer(answer: Completion) -> Answer | None:
         list((told.token_logprobs if told else None) or []),
         (told.text_offset if told else None) or [],
         answer.usage.completion_tokens if answer.usage else None,
+        prompt_tokens=answer.usage.prompt_tokens if answer.usage else 0,
     )
 
 
@@ -114,6 +117,7 @@ def chat_answer(answer: ChatCompletion) -> Answer | None:
         [],
         answer.usage.completion_tokens if answer.usage else None,
         reasoning if isinstance(reasoning, str) else None,
+        answer.usage.prompt_tokens if answer.usage else 0,
     )
 
 

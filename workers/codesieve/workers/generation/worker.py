@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, WeightsVersionChanged
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine, TakesWeights, WeightCalls
-from codesieve.workers.types import Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
+from codesieve.workers.generation.engine import Engine, TakesWeights, TellsStats, WeightCalls
+from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
 WEIGHT_CALLS = tuple(name for name in vars(WeightCalls) if not name.startswith("_"))
@@ -20,9 +20,13 @@ WEIGHT_CALLS = tuple(name for name in vars(WeightCalls) if not name.startswith("
 class GenerationWorker:
     """A `Worker` of `GenerationRequest` and `Generated`. How much is in flight at a time is the caller's to bound."""
 
-    def __init__(self, source: str, lora_rank: int = 0) -> None:
-        """`source` is of one of the forms of `choose`. vLLM takes adapters of up to `lora_rank`; 0 for none."""
+    def __init__(self, source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> None:
+        """`source` is of one of the forms of `choose`.
+
+        vLLM splits a model over `tensor_parallel` devices, and takes adapters of up to `lora_rank`; 0 for none.
+        """
         self._source = source
+        self._tensor_parallel = tensor_parallel
         self._lora_rank = lora_rank
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
@@ -30,7 +34,7 @@ class GenerationWorker:
 
     async def start(self) -> WorkerInfo:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
-        engine = engine_for(self._source, self._lora_rank)
+        engine = engine_for(self._source, self._tensor_parallel, self._lora_rank)
         detail = await engine.start()
         self._engine, self._tasks = engine, TaskWorker(self._generate)
         return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
@@ -70,6 +74,12 @@ class GenerationWorker:
             raise EngineRequestRefused(f"the {self._engine.name} engine takes no weight updates")
         state: WeightsState = await getattr(self._engine.weights, call)(options)
         return state
+
+    async def stats(self) -> EngineStats | None:
+        """What the engine has counted since it was started; None of an engine that doesn't count."""
+        if self._engine is None:
+            raise EngineError("the generation worker is not started")
+        return self._engine.stats() if isinstance(self._engine, TellsStats) else None
 
     async def stop(self) -> None:
         """Cancels what is in flight and stops the engine."""

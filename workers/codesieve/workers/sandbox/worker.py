@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,7 +35,11 @@ from codesieve.workers.sandbox.probes import PROBES, Probe
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, StdioTests, Verdict, WorkerInfo
 from codesieve.workers.worker import TaskWorker
 
+log = logging.getLogger(__name__)
+
 RETRIES = 2
+PROOFS = 3
+"""Cells in which the sandbox may try to prove itself."""
 QUEUED_PER_CELL = 16
 """Programs worth having here for each cell: a cell must not wait for the next batch to come over."""
 SPEC = CellSpec(memory_bytes=Limits().memory_bytes + 256 * 2**20, scratch_bytes=64 * 2**20)
@@ -113,8 +118,7 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
             self._overtime = overtime()
             made_of = await self._backend.start()
             cells = await self._pool.start()
-            async with self._pool.cell(urgent=False) as cell:
-                await prove(cell)
+            await self._prove()
         except BaseException:
             await self.stop()
             raise
@@ -124,6 +128,21 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
             capacity=self._cells * QUEUED_PER_CELL,
             detail="; ".join(detail for detail in details if detail),
         )
+
+    async def _prove(self) -> None:
+        """A cell that is lost meanwhile proves nothing: on a very busy machine tests run out of time."""
+        for left in reversed(range(PROOFS)):
+            try:
+                async with self._pool.cell(urgent=False) as cell:
+                    await prove(cell)
+                return
+            except CellLost as error:
+                if not left:
+                    text = (
+                        f"this sandbox loses its cells while its limits are tried, so it takes no work: {error.message}"
+                    )
+                    raise SandboxUnavailable(text) from error
+                log.warning("a cell was lost while its limits were tried, so another is: %s", error.message)
 
     async def stop(self) -> None:
         await self.stop_tasks()
@@ -216,13 +235,13 @@ class Run:
 
 
 async def prove(cell: Cell) -> None:
-    """Runs the probes in `cell`. Raises SandboxUnavailable that names every limit that doesn't hold."""
+    """Runs the probes in `cell`. Raises SandboxUnavailable that names every limit that doesn't hold, or CellLost."""
 
     async def run(probe: Probe) -> str:
         try:
             judgement = await Run(cell, probe.program(), 1.0).judge()
         except CellLost as error:
-            return f"{probe.name} ({error.message})"
+            raise CellLost(f"{probe.name}: {error.message}") from error
         if judgement.verdict in (probe.verdict, probe.also):
             return ""
         return f"{probe.name} ({judgement.verdict}, {judgement.detail or 'no detail'}; expected {probe.verdict})"

@@ -1,0 +1,124 @@
+"""What vLLM did, by what the engine counted: exact, with the small real model."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from codesieve.workers.generation import vllm_counts
+from codesieve.workers.generation.choose import engine_for
+from codesieve.workers.generation.tally import Tally
+from codesieve.workers.generation.vllm import VllmEngine
+from codesieve.workers.types import EngineStats, GenerationRequest
+
+# Importing torch and vLLM warns of much that isn't ours to mend.
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
+
+PROMPT = "".join(f"def add_{i}(a: int, b: int) -> int:\n    return a + b + {i}\n\n\n" for i in range(12))
+"""Longer than a block of the cache, which holds whole blocks only."""
+
+
+def request(index: int, **changes: Any) -> GenerationRequest:
+    made = GenerationRequest(f"w{index}", "P/0", PROMPT, 0.8, index, seed=index, max_tokens=24, stop=())
+    return dataclasses.replace(made, **changes)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[VllmEngine]:
+    engine = engine_for("smollm2")
+    assert isinstance(engine, VllmEngine)
+    asyncio.run(engine.start())
+    yield engine
+    asyncio.run(engine.stop())
+
+
+@pytest.fixture
+def outputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """vLLM's own outputs, as they pass."""
+    passed: list[Any] = []
+    count = vllm_counts.count_finished
+
+    def seen(tally: Tally, output: Any) -> None:
+        passed.append(output)
+        count(tally, output)
+
+    monkeypatch.setattr(vllm_counts, "count_finished", seen)
+    return passed
+
+
+async def once(engine: VllmEngine, holds: Callable[[EngineStats], bool]) -> EngineStats:
+    """The first counts of which this holds."""
+    async with asyncio.timeout(60):
+        while not holds(stats := engine.stats()):  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.01)
+    return stats
+
+
+async def at_rest(engine: VllmEngine) -> EngineStats:
+    """The counts once nothing is in flight: a sample is answered before its step is over."""
+    return await once(engine, lambda stats: not stats.requests_running and not stats.requests_waiting)
+
+
+async def test_the_counts_are_those_of_the_samples(engine: VllmEngine, outputs: list[Any]) -> None:
+    before = await at_rest(engine)
+    await engine.generate(request(0))
+    # Some end at a stop sequence, whose tokens stand in no completion.
+    made = await asyncio.gather(*(engine.generate(request(i, stop=("\n",) if i % 2 else ())) for i in range(1, 7)))
+    now = await at_rest(engine)
+
+    sampled = sum(len(output.outputs[0].token_ids) for output in outputs)
+    assert len(outputs) == 7
+    assert now.generation_tokens - before.generation_tokens == sampled
+    assert sampled > 24 + sum(sample.token_count or 0 for sample in made)
+    prompt = len(outputs[0].prompt_token_ids)
+    assert now.prompt_tokens - before.prompt_tokens == 7 * prompt
+    assert now.first_tokens - before.first_tokens == 7
+    assert now.finished_stop - before.finished_stop == 3
+    assert now.finished_length - before.finished_length == 4
+    assert now.finished_failed == now.retries_failure == 0
+    block = await engine._running().call(lambda llm: int(llm.vllm_config.cache_config.block_size))
+    assert prompt > block
+    assert now.prefix_cache_queries - before.prefix_cache_queries == 7 * prompt
+    assert now.prefix_cache_hits - before.prefix_cache_hits == 6 * (prompt // block * block)
+    assert 24 <= now.steps - before.steps <= sampled
+    assert 0 <= now.queue_seconds - before.queue_seconds < now.first_token_seconds - before.first_token_seconds
+    assert (now.requests_running, now.requests_waiting, now.kv_cache_usage_ratio) == (0, 0, 0.0)
+
+
+async def test_what_runs_is_shown_and_what_is_given_up_is_counted(engine: VllmEngine) -> None:
+    before = await at_rest(engine)
+    waiting = [asyncio.create_task(engine.generate(request(i, max_tokens=1000))) for i in range(3)]
+    shown = await once(engine, lambda stats: stats.requests_running == 3)
+    assert 0 < shown.kv_cache_usage_ratio <= 1
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    now = await at_rest(engine)
+    assert now.finished_aborted - before.finished_aborted == 3
+    assert now.finished_length == before.finished_length
+    assert now.generation_tokens - before.generation_tokens >= 3
+
+
+async def test_preemptions_are_counted(engine: VllmEngine) -> None:
+    before = await at_rest(engine)
+    waiting = [asyncio.create_task(engine.generate(request(i, max_tokens=40))) for i in range(3)]
+    await once(engine, lambda stats: stats.requests_running == 3)
+    # As after a weight update: whoever runs loses its place and is computed anew.
+    await engine._running().call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
+    await asyncio.gather(*waiting)
+    now = await at_rest(engine)
+    assert now.preemptions - before.preemptions == 3
+    assert now.generation_tokens - before.generation_tokens == 3 * 40
+    assert now.first_tokens - before.first_tokens == 3
+
+
+async def test_an_engine_without_work_is_idle(engine: VllmEngine) -> None:
+    first = await at_rest(engine)
+    later = await once(engine, lambda stats: stats.idle_seconds > first.idle_seconds + 0.05)
+    assert later.steps == first.steps
+    await engine.generate(request(0, max_tokens=8))
+    assert engine.stats().steps == first.steps + 8
