@@ -126,7 +126,7 @@ def engine(first: Path) -> Iterator[VllmEngine]:
         prepare(arguments, on_cpu, lora_rank)
         arguments.weight_transfer_config = WeightTransferConfig(register_transfer_from_file())
 
-    made = VllmEngine(first, RANK)
+    made = VllmEngine(first, lora_rank=RANK)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(vllm_weights, "prepare", prepare_with_transfer)
         asyncio.run(made.start())
@@ -391,7 +391,7 @@ async def a_front_end(lora_rank: int) -> AsyncIterator[tuple[AsyncClient, ModelR
     judge: Pool[Program, Judgement] = Pool("sandbox", lambda: FunctionWorker(judge_by_text), 1)
 
     def make_pool(name: str, source: str) -> GenerationPool:
-        return Pool("generation", lambda: generation_worker(source, lora_rank), 1)
+        return Pool("generation", lambda: generation_worker(source, lora_rank=lora_rank), 1)
 
     registry = ModelRegistry(make_pool)
     await judge.start()

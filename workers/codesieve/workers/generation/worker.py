@@ -21,7 +21,10 @@ class GenerationWorker:
     """A `Worker` of `GenerationRequest` and `Generated`. How much is in flight at a time is the caller's to bound."""
 
     def __init__(self, source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> None:
-        """`source` is of one of the forms of `choose`, which says what the others are."""
+        """`source` is of one of the forms of `choose`.
+
+        vLLM splits a model over `tensor_parallel` devices, and takes adapters of up to `lora_rank`; 0 for none.
+        """
         self._source = source
         self._tensor_parallel = tensor_parallel
         self._lora_rank = lora_rank
