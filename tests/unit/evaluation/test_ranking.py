@@ -120,11 +120,20 @@ def test_a_missing_log_probability_unsets_both_rules(logprob: float | None) -> N
     assert (found.mean_logprob, found.sum_logprob, found.random) == (None, None, 1.0)
 
 
-@pytest.mark.parametrize("tokens", [None, 0])
-def test_a_missing_token_count_unsets_the_mean_only(tokens: int | None) -> None:
-    found = rank([sample("p", 0, True), sample("q", 0, False, tokens=tokens)])
+def test_a_missing_token_count_unsets_the_mean_only() -> None:
+    found = rank([sample("p", 0, True), sample("q", 0, False, tokens=None)])
     assert found is not None
     assert (found.mean_logprob, found.sum_logprob) == (None, 0.5)
+
+
+def test_an_empty_sample_comes_after_all_others() -> None:
+    empty = sample("p", 0, False, tokens=0, logprob=0.0)
+    found = rank([empty, sample("p", 1, True, logprob=-99.0)])
+    assert found is not None
+    assert (found.mean_logprob, found.sum_logprob) == (1.0, 1.0)
+    found = rank([empty])
+    assert found is not None
+    assert (found.mean_logprob, found.sum_logprob) == (0.0, 0.0)
 
 
 def test_an_impossible_sample_ranks_last() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from codesieve.client import types
@@ -262,13 +263,13 @@ def _ranked(
 
 
 def _sum_logprob(sample: types.Sample) -> float | None:
-    return sample.cumulative_logprob
+    # An empty sample comes after all others, as at the server.
+    return -math.inf if sample.cumulative_logprob is not None and sample.token_count == 0 else sample.cumulative_logprob
 
 
 def _mean_logprob(sample: types.Sample) -> float | None:
-    if sample.cumulative_logprob is None or not sample.token_count:
-        return None
-    return sample.cumulative_logprob / sample.token_count
+    total = _sum_logprob(sample)
+    return None if total is None or sample.token_count is None else total / max(sample.token_count, 1)
 
 
 def _scores(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codesieve.server.evaluation.sample import NOT_PASSED, PASSED
+from codesieve.server.evaluation.sample import NO_COUNT, NOT_PASSED, PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Ranking:
     """The share of problems solved, from 0 to 1, when one sample of each is picked by a rule."""
 
     mean_logprob: float | None
-    """By the largest mean log-probability; None where a judged sample has none, or no tokens to take the mean over."""
+    """By the largest mean log-probability; None where a judged sample has none, or its tokens weren't counted."""
     sum_logprob: float | None
     """By the largest summed log-probability; None where a judged sample has none."""
     random: float
@@ -40,6 +40,7 @@ class Ranking:
 def rank(groups: Iterable[ScoredSamples]) -> Ranking | None:
     """Ranks the judged samples of each problem; unjudged ones count nowhere. Ties go to the lowest index.
 
+    An empty sample, of no tokens, says nothing of its probability, which would be 1 as a sum: it comes after all others.
     The caller passes the problems at one temperature. None where no sample is judged.
     """
     by_mean: list[bool | None] = []
@@ -52,8 +53,9 @@ def rank(groups: Iterable[ScoredSamples]) -> Ranking | None:
             continue
         sums, tokens = group.cumulative_logprob[judged], group.token_count[judged]
         shares.append(int(passed.sum()) / passed.size)
-        by_sum.append(_picked(passed, sums))
-        by_mean.append(_picked(passed, sums / tokens) if (tokens >= 1).all() else None)
+        scores = np.where((tokens == 0) & ~np.isnan(sums), -np.inf, sums)
+        by_sum.append(_picked(passed, scores))
+        by_mean.append(_picked(passed, scores / np.maximum(tokens, 1)) if (tokens != NO_COUNT).all() else None)
     if not shares:
         return None
     return Ranking(
