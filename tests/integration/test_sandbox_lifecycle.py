@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import shutil
 import signal
@@ -205,7 +204,6 @@ class PrivateEngine:
 
 @pytest.mark.docker
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("dockerd") is None, reason="needs root and dockerd")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves its socket open
 async def test_an_engine_that_restarts_costs_no_verdict(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,12 +237,10 @@ async def test_an_engine_that_restarts_costs_no_verdict(
         finally:
             await worker.stop()
         assert left_by(runtime_dir, "docker") == []
-    gc.collect()  # or the sockets would be found in some later test
 
 
 @pytest.mark.docker
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("dockerd") is None, reason="needs root and dockerd")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves its socket open
 async def test_a_stop_without_an_engine_ends_and_the_next_worker_tidies_up(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,7 +265,6 @@ async def test_a_stop_without_an_engine_ends_and_the_next_worker_tidies_up(
         worker = SandboxWorker(heir, cells=1)
         await worker.start()
         await worker.stop()
-    gc.collect()  # as above
 
 
 @pytest.mark.namespaces
