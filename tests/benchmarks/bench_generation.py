@@ -8,8 +8,6 @@ same as a job and judges it, asked over gRPC. Tokens are counted alike, as far a
 sample different ones now and then, so that tokens a second are what is compared. Then the server judges the job's samples
 alone, every program anew. The second ratio is a job's wall time over the longer of generating and judging alone. Both share
 the cores with what is measured where the engine runs on a CPU.
-
-It ends with status 1 where the first ratio's median is below 0.97 or the second's above 1.05.
 """
 
 from __future__ import annotations
@@ -209,7 +207,6 @@ def main() -> None:
     console.print(f"tokens/s of a worker / LLM.generate      {of_worker:.3f}   (at least {LEAST_OF_TOKENS})")
     console.print(f"tokens/s of a judged job / LLM.generate  {of_job:.3f}")
     console.print(f"job / the longer of its halves alone     {of_time:.3f}   (at most {MOST_OF_TIME})")
-    sys.exit(of_worker < LEAST_OF_TOKENS or of_time > MOST_OF_TIME)
 
 
 if __name__ == "__main__":
