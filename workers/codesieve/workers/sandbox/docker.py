@@ -8,6 +8,7 @@ The engine is spoken to from threads, as its SDK blocks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import os
@@ -234,27 +235,30 @@ class DockerBackend:
 
     async def _accept(self, listener: socket.socket, container: Any) -> socket.socket:
         """The agent's connection. Raises SandboxUnavailable where it ends instead of connecting, or takes too long."""
-        accepting = asyncio.ensure_future(asyncio.get_running_loop().sock_accept(listener))
+        loop = asyncio.get_running_loop()
+        came = asyncio.Event()
         ended = False
+        # Accepted in the turn that gives it away: a cancelled `sock_accept` may leave behind what it had accepted.
+        loop.add_reader(listener, came.set)
         try:
             async with asyncio.timeout(HELLO_SECONDS):
-                while not accepting.done() and not ended:
-                    await asyncio.wait({accepting}, timeout=LOOK_SECONDS)
-                    ended = not accepting.done() and not await asyncio.to_thread(is_running, container)
+                while not came.is_set() and not ended:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_SECONDS):
+                            await came.wait()
+                    ended = not came.is_set() and not await asyncio.to_thread(is_running, container)
         except TimeoutError:
             pass
         finally:
-            if not accepting.done():
-                accepting.cancel()
-                await asyncio.wait({accepting})
-        if accepting.cancelled():
+            loop.remove_reader(listener)
+        if not came.is_set():
             what = "ended at once" if ended else f"did not connect within {HELLO_SECONDS:g} s"
             raise SandboxUnavailable(
                 f"the agent {what} in a container of {self._image}; it needs Python 3.8 or newer with the whole standard "
                 "library (Debian's python3, not python3-minimal). "
                 f"See: docker run --rm --network none --entrypoint python3 {self._image} -c 'import resource, shutil'"
             )
-        connection, _ = accepting.result()
+        connection, _ = listener.accept()
         connection.setblocking(False)
         return connection
 
