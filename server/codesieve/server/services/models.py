@@ -113,9 +113,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         options = requests.transfer_options(request)
         weights, pool = self._models.weights(requests.model_of(request))
         await weights.transfer(pool, call, options)
-        return model_pb2.WeightTransferResponse(
-            weights_version=self._models.get(requests.model_of(request)).weights_version
-        )
+        return model_pb2.WeightTransferResponse(weights_version=weights.version(pool))
 
     def _answer(self, request: requests.NamesModel) -> model_pb2.Model:
         return answers.model(self._models.get(requests.model_of(request)))
