@@ -56,6 +56,7 @@ from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.pools import Pool
 from codesieve.server.quotas import Quotas
+from codesieve.server.waits import Line
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, Sample, TestResult, Verdict
@@ -108,7 +109,10 @@ async def write(store: JobStore, samples: int) -> tuple[Job, float]:
     job = Job(JobKey("", "bench"), spec, request_digest(spec, contents), JobState.PENDING, now(), Progress(samples))
     await store.create(job, contents, Admission())
     ((_, lease),) = await store.claim("bench", now(), now() + datetime.timedelta(hours=1), [], 1)
-    recorder = Recorder(store, lease, Record(the_places(samples), samples), 1, now, written=lambda: None)
+    metrics = Metrics(CollectorRegistry())
+    line = Line(metrics.hops["store"].went_on, time.monotonic)
+    record = Record(the_places(samples), samples)
+    recorder = Recorder(store, lease, record, 1, now, lambda _: None, line, metrics.store_seconds.observe)
     writing = asyncio.create_task(recorder.write())
     begin = time.perf_counter()
     for index in range(samples):

@@ -472,6 +472,6 @@ async def test_what_happened_is_counted(house: House) -> None:
     job = await house.jobs.CreateJob(recorded(RIGHT, WRONG))
     await watch(house, job.name)
     text = generate_latest(house.registry).decode()
-    assert 'codesieve_samples_judged_total{verdict="PASSED"} 1.0' in text
+    assert 'codesieve_samples_judged_total{source="job",verdict="PASSED"} 1.0' in text
     assert 'codesieve_jobs_ended_total{state="SUCCEEDED"} 1.0' in text
     assert 'codesieve_rpcs_total{code="OK",method="CreateJob"} 1.0' in text

@@ -55,7 +55,7 @@ class CannotStart(Exception):
     """The server can't start, for a reason that its user can mend."""
 
 
-def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
+def _sandbox_pool(options: Options, metrics: Metrics) -> Pool[Program, Judgement]:
     runtime_dir = runtime_directory(os.environ, os.getuid())
     factory = functools.partial(
         sandbox_worker,
@@ -66,13 +66,16 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
         runtime_dir,
         options.cells,
     )
-    return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
+    events = metrics.pool("sandbox", hop="judge")
+    return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers, events)
 
 
-def _generation_pool(options: Options, name: str, source: str) -> GenerationPool:
+def _generation_pool(options: Options, metrics: Metrics, model: str, source: str) -> GenerationPool:
     num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
     factory = functools.partial(generation_worker, source, options.tensor_parallel, options.max_lora_rank)
-    return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas)
+    name = f"generation-{model}"
+    events = metrics.pool(name, hop="generation")
+    return Pool(name, lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas, events)
 
 
 @asynccontextmanager
@@ -80,8 +83,8 @@ async def _workers(
     options: Options, metrics: Metrics
 ) -> AsyncIterator[tuple[Pool[Program, Judgement], str, ModelRegistry]]:
     """The sandbox pool, what it runs on, and the models; all started, and stopped at the end."""
-    judge = _sandbox_pool(options)
-    models = ModelRegistry(functools.partial(_generation_pool, options), metrics.engines)
+    judge = _sandbox_pool(options, metrics)
+    models = ModelRegistry(functools.partial(_generation_pool, options, metrics), metrics.engines)
     try:
         try:
             async with asyncio.TaskGroup() as starting:
@@ -161,7 +164,6 @@ async def serve(
             await asyncio.gather(starting, return_exceptions=True)
             return
         store, judge, sandbox, models = await starting
-        metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
         front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door)
         try:

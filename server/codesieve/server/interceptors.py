@@ -204,7 +204,7 @@ class _Around:
     """One call."""
 
     def __init__(self, servicer: Servicer, method: str, context: Context) -> None:
-        self._metrics = servicer.metrics
+        self._metrics = servicer.metrics.rpc(method)
         self._door = servicer.door
         self._method = method
         self._context = context
@@ -216,6 +216,7 @@ class _Around:
         given = self._metadata.get(REQUEST_ID_KEY, "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         context.set_trailing_metadata(((REQUEST_ID_KEY, self.request_id),))
+        self._metrics.begun()  # the last thing here: from now on it ends
 
     async def enter(self, scope: Scope) -> Call:
         """Raises what the door does."""
@@ -224,8 +225,9 @@ class _Around:
         return Call(caller, self.request_id, self._context)
 
     def ended(self, code: grpc.StatusCode) -> None:
-        self._metrics.rpcs.labels(self._method, code.name).inc()
-        self._metrics.rpc_seconds.labels(self._method).observe(time.monotonic() - self._start)
+        self._metrics.ended()
+        self._metrics.ended_with(code.name)()
+        self._metrics.took(time.monotonic() - self._start)
 
     def refused(self, error: Exception) -> Refusal:
         """What gRPC is to end the call with; counted and logged.

@@ -11,11 +11,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import math
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from codesieve.server.sharing import Priority, Share
+from codesieve.workers.errors import WorkerError, WorkerLost
 from codesieve.workers.types import WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
+
+if TYPE_CHECKING:
+    from codesieve.server.pools import Pool
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
@@ -46,6 +50,24 @@ class Piece(Generic[WorkT, ResultT]):
     """Those of them that had nothing else in hand."""
     finished_then: int = 0
     """What the pool had finished at the last of these."""
+    is_new: bool = True
+    """No worker ever had it."""
+
+
+class PoolEvents:
+    """What a pool tells of its work, for the metrics; this one is told in vain."""
+
+    def started(self, pool: Pool[Any, Any]) -> None:
+        """Its workers run. Told once."""
+
+    def taken(self, seconds: float) -> None:
+        """A worker took a piece for the first time, so many seconds after that came."""
+
+    def retried(self, reason: str) -> None:
+        """A piece is to be done again, through no fault of its own that is known."""
+
+    def lost(self) -> None:
+        """A worker was lost, and is replaced."""
 
 
 class Member(Generic[WorkT, ResultT]):
@@ -115,3 +137,15 @@ def fair_share(waiting: int, members: int, room: int) -> int:
 def growing_pause(failures: int) -> float:
     """Seconds to wait after `failures` in a row."""
     return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS)
+
+
+def stopped(work: HasWorkId) -> WorkFailed:
+    """The answer to work that a pool which stops will not do."""
+    return WorkFailed(work.work_id, "SERVER_STOPPED", "the server stopped", retryable=False)
+
+
+def told(error: BaseException | None) -> tuple[str, str]:
+    """The reason and the message of what ended a worker."""
+    if isinstance(error, WorkerError):
+        return error.reason, error.message
+    return WorkerLost.reason, f"{type(error).__name__}: {error}"

@@ -21,11 +21,11 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
-from codesieve.server.members import Member, Piece, company, fair_share, growing_pause
+from codesieve.server.members import Member, Piece, PoolEvents, company, fair_share, growing_pause, stopped, told
 from codesieve.server.routing import Routes
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
@@ -55,6 +55,7 @@ class Pool(Generic[WorkT, ResultT]):
         name: str,
         make_worker: Callable[[], Worker[WorkT, ResultT]],
         size: int,
+        events: PoolEvents = PoolEvents(),  # noqa: B008 - it keeps nothing
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -62,6 +63,7 @@ class Pool(Generic[WorkT, ResultT]):
         self.name = name
         self._make_worker = make_worker
         self._size = size
+        self._events = events
         self._now = now
         self._sleep = sleep
         self._by_id: dict[str, Piece[WorkT, ResultT]] = {}
@@ -97,6 +99,7 @@ class Pool(Generic[WorkT, ResultT]):
             raise
         self._places = [Member(worker, info) for worker, info in zip(workers, infos, strict=True)]
         self._tasks = [asyncio.create_task(self._keep_running(member)) for member in self._places]
+        self._events.started(self)
         return infos
 
     async def stop(self) -> None:
@@ -107,7 +110,7 @@ class Pool(Generic[WorkT, ResultT]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for piece in list(self._by_id.values()):
-            self._answer(piece, self._stopped_answer(piece.work))
+            self._answer(piece, stopped(piece.work))
 
     @property
     def capacity(self) -> int:
@@ -121,8 +124,19 @@ class Pool(Generic[WorkT, ResultT]):
 
     @property
     def waiting(self) -> int:
-        """Pieces that no worker has taken yet."""
+        """Pieces that no worker has now."""
         return len(self._waiting) + len(self._suspects)
+
+    def waits(self) -> tuple[int, float]:
+        """The same, and the age of the oldest of them."""
+        now = self._now()
+        return self.waiting, max((now - piece.came for piece in (*self._waiting, *self._suspects)), default=0.0)
+
+    def states(self) -> Mapping[str, int]:
+        """How many workers run, rest after a failure, and are being started."""
+        resting = sum(member.rest_seconds > 0 for member in self._members)
+        starting = self._size - len(self._members)
+        return {"running": len(self._members) - resting, "resting": resting, "starting": starting}
 
     @property
     def workers(self) -> Sequence[Worker[WorkT, ResultT]]:
@@ -139,7 +153,7 @@ class Pool(Generic[WorkT, ResultT]):
         if work.work_id in self._by_id:
             raise ValueError(f"{self.name}: work {work.work_id} is already under way")
         if self._stopped:
-            return self._stopped_answer(work)
+            return stopped(work)
         piece: Piece[WorkT, ResultT] = Piece(work, share, asyncio.get_running_loop().create_future(), self._now())
         self._by_id[work.work_id] = piece
         self._waiting.push(piece, share)
@@ -159,6 +173,7 @@ class Pool(Generic[WorkT, ResultT]):
                 error = await self._serve(member)
                 log.warning("%s: a worker was lost: %s", self.name, error)
                 self.restarts += 1
+                self._events.lost()
                 self._take_back(member, error)
                 await self._stop_worker(member.worker)
                 await self._start_again(member)
@@ -224,7 +239,7 @@ class Pool(Generic[WorkT, ResultT]):
                 await self._stop_worker(member.worker)
                 member.failures += 1
                 log.warning("%s: a worker can't be started (%d failures now): %s", self.name, member.failures, error)
-                self._lose_patience(*_told(error))
+                self._lose_patience(*told(error))
 
     async def _start_worker(self, worker: Worker[WorkT, ResultT]) -> WorkerInfo:
         info = await worker.start()
@@ -270,6 +285,9 @@ class Pool(Generic[WorkT, ResultT]):
                 break
             self._routes.note(piece.work, member)
             member.hold(piece)
+            if piece.is_new:
+                self._events.taken(self._now() - piece.came)
+                piece.is_new = False
             taken.append(piece.work)
         return taken
 
@@ -297,6 +315,7 @@ class Pool(Generic[WorkT, ResultT]):
             self._answer(piece, result)
         elif result.reason in OUTAGES:
             if self._has_patience(piece, result.reason, result.message):
+                self._events.retried(result.reason)
                 self._queue_again(piece)
             if not member.rest_seconds:
                 self._rest(member, result)
@@ -306,6 +325,7 @@ class Pool(Generic[WorkT, ResultT]):
                 self._answer(piece, result)
             else:
                 log.info("%s: %s is tried again: %s", self.name, result.work_id, result.reason)
+                self._events.retried(result.reason)
                 piece.returning = asyncio.create_task(self._return(piece, growing_pause(piece.attempts)))
 
     def _rest(self, member: Member[WorkT, ResultT], failed: WorkFailed) -> None:
@@ -330,7 +350,7 @@ class Pool(Generic[WorkT, ResultT]):
 
     def _take_back(self, member: Member[WorkT, ResultT], error: BaseException | None) -> None:
         """The member's worker is lost."""
-        reason, message = _told(error)
+        reason, message = told(error)
         member.failures += 1
         member.rest_seconds = 0.0
         member.to_cancel.clear()
@@ -350,6 +370,7 @@ class Pool(Generic[WorkT, ResultT]):
                 text = f"{piece.lone_losses} workers were lost while doing it and nothing else; the last: {message}"
                 self._answer(piece, WorkFailed(piece.work.work_id, reason, text))
             else:
+                self._events.retried(reason)
                 self._suspects.append(piece)
         self._lose_patience(reason, message)
         self._wake()
@@ -400,14 +421,3 @@ class Pool(Generic[WorkT, ResultT]):
         elif not self._waiting.discard(piece):
             self._suspects.remove(piece)
             self._wake()  # who emptied its hand for it needn't
-
-    @staticmethod
-    def _stopped_answer(work: WorkT) -> WorkFailed:
-        return WorkFailed(work.work_id, "SERVER_STOPPED", "the server stopped", retryable=False)
-
-
-def _told(error: BaseException | None) -> tuple[str, str]:
-    """The reason and the message of what ended a worker."""
-    if isinstance(error, WorkerError):
-        return error.reason, error.message
-    return WorkerLost.reason, f"{type(error).__name__}: {error}"

@@ -135,4 +135,4 @@ async def test_nothing_is_kept_of_followers_that_left() -> None:
         left = house.jobs.watch(key("j"), 0)
         await anext(left)
         await left.aclose()  # type: ignore[attr-defined]
-        assert house.jobs._stream._waiting == {}
+        assert house.jobs._stream._followers == {}

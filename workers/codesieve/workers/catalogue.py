@@ -16,7 +16,14 @@ SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 LONG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 HOPS = ("generation", "judge", "store", "client")
-"""Where a sample may wait: for a generation worker, for a sandbox worker, to be written, and for its client to take it."""
+"""Where a sample may wait in the front end.
+
+generation, judge: from its coming to a pool until a worker is given it, the first time. A worker has a few more than it
+does at a time; how long those wait in a sandbox worker is the phase "wait" below.
+store: an event, from its happening until it is written.
+client: the answer of a Judge stream from its being ready, and an event of a watched job from when its client could have had
+it (when it happened, or when the client came, if that was later), until gRPC has taken it.
+"""
 PHASES = ("wait", "fork", "run", "compare")
 """Of a program in a sandbox worker: until it has a cell, until its process is ready, until that has ended, and the rest."""
 CELL_STATES = ("idle", "busy", "making", "destroying")
@@ -102,7 +109,9 @@ REWARD_SECONDS = HistogramOf(
 )
 QUEUE_DEPTH = GaugeOf("queue_depth", "What waits, by where it waits.", ("hop",))
 QUEUE_SECONDS = HistogramOf("queue_wait_seconds", "How long it waited there, once it goes on.", ("hop",), LONG)
-OLDEST_SECONDS = GaugeOf("oldest_waiting_seconds", "The age of what waits there longest; 0 for nothing.", ("hop",))
+OLDEST_SECONDS = GaugeOf(
+    "oldest_waiting_seconds", "The age of what is there longest, counted from its coming; 0 for nothing.", ("hop",)
+)
 WORKERS = GaugeOf("workers", "Workers, by pool and state.", ("pool", "state"))
 WORKERS_LOST = CounterOf("workers_lost", "Workers lost and replaced, by pool.", ("pool",))
 RETRIES = CounterOf(

@@ -66,7 +66,7 @@ class JobManager:
     ) -> None:
         self._store = store
         self._front_end = front_end
-        self._stream = EventStream(store)
+        self._stream = EventStream(store, metrics.hops["client"], now)
         self._models = models
         self._judge = judge
         self._sandbox = sandbox
@@ -173,10 +173,12 @@ class JobManager:
         while True:
             try:
                 await self._beat()
+                self._metrics.store_up.set(1)
                 if trouble:
                     log.info("the store can be reached again")
                 trouble = False
             except StoreUnavailable as error:
+                self._metrics.store_up.set(0)
                 if not trouble:  # said once, not at every beat
                     log.warning("%s", error.message)
                 trouble = True
@@ -211,7 +213,7 @@ class JobManager:
             self._metrics,
             self._quotas,
             self._now,
-            written=lambda: self._stream.wake(job.key),
+            written=lambda sequence: self._stream.wake(job.key, sequence),
         )
         self._runners[job.key] = runner
         task = asyncio.create_task(self._guard(job, lease, runner), name=str(job.key))

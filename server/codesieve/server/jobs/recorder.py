@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from codesieve.server.errors import StoreUnavailable
 from codesieve.server.jobs.model import Happening, JobKey
 from codesieve.server.jobs.record import Record
 from codesieve.server.jobs.store import Happened, JobStore, Lease
+from codesieve.server.waits import Line
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +48,19 @@ class Recorder:
         record: Record,
         sequence: int,
         now: Callable[[], datetime.datetime],
-        written: Callable[[], None],
+        written: Callable[[int], None],
+        line: Line,
+        wrote_in: Callable[[float], None],
     ) -> None:
+        """`written` is told up to which event; what waits to be written waits in `line`; a write took `wrote_in` seconds."""
         self._store = store
         self._lease = lease
         self._record = record
         self._sequence = sequence
         self._now = now
         self._tell = written
+        self._line = line
+        self._wrote_in = wrote_in
         self._unwritten: list[Happened] = []
         self._flushing = 0
         self._some, self._much, self._room, self._none = (asyncio.Event() for _ in range(4))
@@ -62,6 +69,7 @@ class Recorder:
     async def emit(self, *happenings: Happening) -> None:
         """Has happenings written soon; waits while too many are unwritten."""
         self._unwritten += [Happened(self._now(), one) for one in happenings]
+        self._line.come(len(happenings))
         self._look()
         await self._room.wait()
 
@@ -92,8 +100,9 @@ class Recorder:
             end = loop.time()
             next_write = end + min(max(GATHER_SECONDS, GATHER_FACTOR * (end - begin)), LONGEST_GATHER_SECONDS)
             del self._unwritten[: len(batch)]
+            self._line.go(len(batch))
             self._look()
-            self._tell()
+            self._tell(self._sequence)
 
     def _look(self) -> None:
         """Wakes those for whom there is enough unwritten now, or little enough."""
@@ -111,8 +120,14 @@ class Recorder:
 
     async def _append(self, batch: list[Happened]) -> None:
         progress = self._record.progress()
+
+        async def append() -> None:
+            begin = time.monotonic()
+            await self._store.append(self._lease, self._sequence, batch, progress)
+            self._wrote_in(time.monotonic() - begin)
+
         # A batch whose answer was lost may have been written; the store notices.
-        await until_available(lambda: self._store.append(self._lease, self._sequence, batch, progress), self._lease.key)
+        await until_available(append, self._lease.key)
         self._sequence += len(batch)
 
 

@@ -11,7 +11,16 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from codesieve.server.errors import NotFound, ServiceError, StoreUnavailable
-from codesieve.server.jobs.model import Failure, Happening, Job, JobChanged, JobContents, JobState, SampleJudged
+from codesieve.server.jobs.model import (
+    Failure,
+    Happening,
+    Job,
+    JobChanged,
+    JobContents,
+    JobState,
+    SampleGenerated,
+    SampleJudged,
+)
 from codesieve.server.jobs.places import places_of
 from codesieve.server.jobs.record import Record, Resumed, resume
 from codesieve.server.jobs.recorder import Recorder, until_available
@@ -54,7 +63,7 @@ class JobRunner:
         metrics: Metrics,
         quotas: Quotas,
         now: Callable[[], datetime.datetime],
-        written: Callable[[], None],
+        written: Callable[[int], None],
     ) -> None:
         self._job = job
         self._lease = lease
@@ -82,9 +91,20 @@ class JobRunner:
             contents, resumed = await until_available(self._read, self._job.key)
         except NotFound:  # our lease ran out while we waited, and it was deleted
             return
-        recorder = Recorder(
-            self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
-        )
+        with self._metrics.hops["store"].line() as line:
+            recorder = Recorder(
+                self._store,
+                self._lease,
+                resumed.record,
+                resumed.sequence,
+                self._now,
+                self._written,
+                line,
+                self._metrics.store_seconds.observe,
+            )
+            await self._run(contents, resumed, recorder)
+
+    async def _run(self, contents: JobContents, resumed: Resumed, recorder: Recorder) -> None:
         self._metrics.job_taken(self._job.state)
         writing = asyncio.create_task(recorder.write())
         going = asyncio.create_task(self._go(contents, resumed.record, resumed.unjudged, recorder))
@@ -117,9 +137,14 @@ class JobRunner:
     async def _go(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], recorder: Recorder
     ) -> None:
+        spec = self._job.spec.generation
+        made = self._metrics.samples_of(spec.model) if spec else None
+
         def emit(happening: Happening) -> Awaitable[None]:
             if isinstance(happening, SampleJudged):
-                self._metrics.sample_ended(happening.outcome)
+                self._metrics.job_samples.ended(happening.outcome)
+            elif made is not None and isinstance(happening, SampleGenerated):
+                made()
             return recorder.emit(happening)
 
         if self._job.state is JobState.PENDING and self._stop is None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
@@ -18,6 +19,7 @@ from codesieve.server.metrics import Metrics
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import RETRY_SECONDS, DayAccount, InFlight, Limit, Quotas
 from codesieve.server.sharing import Priority, Share
+from codesieve.server.waits import Line
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
 from codesieve.workers.types import Program
 
@@ -73,13 +75,13 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
                 reason="IN_FLIGHT_QUOTA",
                 retry_after_seconds=RETRY_SECONDS,
             )
-        with self.streams.entered(caller):
+        with self.streams.entered(caller), self.metrics.hops["client"].line() as line:
             name = f"judge/{uuid.uuid4().hex}"  # no job's id has a slash
             first = await anext(request_iterator)
             setup = requests.judge_setup(first)
             share = Share(caller, name, call.caller.quota.weight, setup.priority)
             account = DayAccount(caller, self._quotas, self._charge, self._now)
-            stream = _Stream(name, setup, share, self._judge, in_flight, account, self.streams)
+            stream = _Stream(name, setup, share, self._judge, in_flight, account, self.streams, self.metrics, line)
             del first
             reader = asyncio.create_task(stream.read(request_iterator))
             try:
@@ -105,7 +107,10 @@ class _Stream:
         in_flight: InFlight,
         account: DayAccount,
         streams: Limit,
+        metrics: Metrics,
+        line: Line,
     ) -> None:
+        """Answers that are ready wait in `line` until gRPC has taken them."""
         self._name = name
         self._setup = setup
         self._share = share
@@ -117,7 +122,11 @@ class _Stream:
         self._unanswered: dict[str, int] = {}
         """Items by their ids: the bytes that they hold."""
         self._bytes = 0
-        self._answered: asyncio.Queue[judge_pb2.JudgeResponse] = asyncio.Queue()
+        self._ended = metrics.stream_samples.ended
+        self._took = metrics.reward_seconds(share.priority).observe
+        self._line = line
+        self._answered: asyncio.Queue[tuple[float, judge_pb2.JudgeResponse]] = asyncio.Queue()
+        """Each with the time when its item came."""
         self._room = asyncio.Event()
 
     async def read(self, incoming: AsyncIterator[judge_pb2.JudgeRequest]) -> None:
@@ -130,6 +139,7 @@ class _Stream:
         async with asyncio.TaskGroup() as judging:
             try:
                 async for request in incoming:
+                    came = time.monotonic()
                     item_id, problem, completion = requests.judge_item(
                         request, number, self._setup.problems, self._unanswered
                     )
@@ -143,7 +153,7 @@ class _Stream:
                     work_id = f"{self._name}/{number}"
                     program = Program(work_id, problem, completion, self._setup.limits, self._name, self._urgent)
                     # Also of a task that is cancelled before its first step, which runs no line of its own.
-                    task = judging.create_task(self._judge_one(item_id, program))
+                    task = judging.create_task(self._judge_one(item_id, program, came))
                     task.add_done_callback(lambda _: self._in_flight.give_back())
                     number += 1
             except ServiceError as error:
@@ -161,15 +171,19 @@ class _Stream:
                 if not next_answer.done():
                     next_answer.cancel()
             if next_answer.done() and not next_answer.cancelled():
-                answer = next_answer.result()
+                came, answer = next_answer.result()
                 # Its id may come again as soon as the client has it.
                 self._bytes -= self._unanswered.pop(answer.id)
+                self._took(time.monotonic() - came)
                 yield answer
+                self._line.go()
                 self._room.set()
 
-    async def _judge_one(self, item_id: str, program: Program) -> None:
+    async def _judge_one(self, item_id: str, program: Program, came: float) -> None:
         outcome = await self._judge.run(program, self._share)
-        await self._answered.put(judge_pb2.JudgeResponse(id=item_id, judgement=answers.judgement(outcome)))
+        self._ended(outcome)
+        self._line.come()
+        self._answered.put_nowait((came, judge_pb2.JudgeResponse(id=item_id, judgement=answers.judgement(outcome))))
 
     def _full(self, more: int) -> bool:
         count, streams = len(self._unanswered), max(self._streams.open, 1)
