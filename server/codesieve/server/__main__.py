@@ -20,16 +20,17 @@ import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import grpc
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from codesieve.server.access import Access, access_options
 from codesieve.server.cache import CachingJudge
 from codesieve.server.door import Door
 from codesieve.server.errors import ServiceError, StoreUnavailable
+from codesieve.server.exposition import Exposition, Pools
 from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
 from codesieve.server.jobs.retention import sweep_for_ever
@@ -42,7 +43,7 @@ from codesieve.server.pools import Pool
 from codesieve.server.tokens import TokenDoor
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
-from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
+from codesieve.workers.remote import RemoteWorker, exporters, gpus, start_ray, stop_ray
 from codesieve.workers.types import Judgement, Program
 
 log = logging.getLogger("codesieve.server")
@@ -150,8 +151,7 @@ async def serve(
     if isinstance(door, TokenDoor):
         loop.add_signal_handler(signal.SIGHUP, door.reload)
 
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = Metrics(CollectorRegistry())
     async with AsyncExitStack() as stack:
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
@@ -174,7 +174,8 @@ async def serve(
         listens = options.listen if options.listen.startswith("unix:") else f"{host}:{port}"
         where: dict[str, object] = {"listen": listens, "sandbox": sandbox, "pid": os.getpid(), "metrics": None}
         if options.metrics_listen:
-            where["metrics"] = _start_metrics(options.metrics_listen, registry, stack)
+            exposition = Exposition(metrics.exposition, lambda: _places(judge, models), _exporters)
+            where["metrics"] = await _serve_metrics(options.metrics_listen, exposition, stack)
         announce(where)
         log.info("serving on %s, sandbox %s, models %s", where["listen"], sandbox, [m.model_id for m in models.list()])
         await stop.wait()
@@ -182,20 +183,23 @@ async def serve(
         await front.stop(options.drain_seconds, hurry)
 
 
-def _start_metrics(listen: str, registry: CollectorRegistry, stack: AsyncExitStack) -> str:
+async def _serve_metrics(listen: str, exposition: Exposition, stack: AsyncExitStack) -> str:
     host, port = address(listen)
     try:
-        server, thread = start_http_server(port, host, registry)
+        port = await stack.enter_async_context(exposition.serving(host, port))
     except OSError as error:
         raise CannotStart(f"--metrics-listen: {listen} can't be listened on: {error.strerror}") from error
+    return f"{host}:{port}"
 
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
-    stack.callback(stop)
-    return f"{host}:{server.server_port}"
+def _places(judge: Pool[Program, Judgement], models: ModelRegistry) -> Pools:
+    """All workers by pool and place; each is a `RemoteWorker`, which can be asked for its metrics."""
+    pools: Sequence[Pool[Any, Any]] = (judge, *models.pools())
+    return {pool.name: cast("Sequence[RemoteWorker[Any, Any] | None]", pool.places) for pool in pools}
+
+
+async def _exporters() -> Sequence[str]:
+    return await asyncio.to_thread(exporters)
 
 
 async def _stop_with_parent(parent: int, stop: Sequence[asyncio.Event]) -> None:
@@ -235,7 +239,11 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     help="Where gRPC is served. Beyond this machine it takes --tokens and --tls-cert, or --insecure.",
 )
 @access_options
-@click.option("--metrics-listen", metavar="HOST:PORT", help="Where Prometheus finds /metrics. Off unless given.")
+@click.option(
+    "--metrics-listen",
+    metavar="HOST:PORT",
+    help="Where Prometheus finds /metrics, each worker's metrics, and /targets, which lists them all. Off unless given.",
+)
 @click.option(
     "--sandbox",
     type=click.Choice(["auto", "docker", "namespaces"]),
@@ -359,7 +367,7 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started
-        start_ray(options.ray_address)
+        start_ray(options.ray_address, export=options.metrics_listen is not None)
         try:
             asyncio.run(serve(options, door, credentials, say))
         finally:

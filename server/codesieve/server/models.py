@@ -95,6 +95,10 @@ class ModelRegistry:
             raise PreconditionFailed(f"this server has no model {model!r}; loaded: {there}", reason="MODEL_NOT_LOADED")
         return pool
 
+    def pools(self) -> Sequence[GenerationPool]:
+        """The workers of each model that is loaded."""
+        return tuple(self._pools.values())
+
     async def load(self, source: str) -> Model:
         """Loads a model and waits until it is ready; one that is loaded from this source is returned as it is."""
         async with self._loading:

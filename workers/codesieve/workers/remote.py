@@ -23,14 +23,23 @@ ResultT = TypeVar("ResultT", bound=HasWorkId)
 ValueT = TypeVar("ValueT")
 
 
-def start_ray(address: str | None) -> None:
-    """Joins the Ray cluster at `address`, or starts one of this machine alone."""
+def start_ray(address: str | None, *, export: bool = False) -> None:
+    """Joins the Ray cluster at `address`, or starts one of this machine alone.
+
+    That one tells Prometheus of itself with `export`, if ``ray[default]`` is installed: on a port of all of the machine's
+    addresses, since Ray knows no other way. A cluster that is joined does as it was started.
+    """
     if address is not None:
         ray.init(address=address, log_to_driver=False, logging_level="warning")
     else:
         # Ray gives an actor that reserves no CPU one OpenMP thread unless this is set; an engine on the CPU needs all.
         os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+        ray.init(
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="warning",
+            _system_config={"enable_metrics_collection": export},
+        )
 
 
 def stop_ray() -> None:
@@ -41,6 +50,16 @@ def stop_ray() -> None:
 def gpus() -> int:
     """The GPUs of the cluster."""
     return int(ray.cluster_resources().get("GPU", 0))
+
+
+def exporters() -> Sequence[str]:
+    """Where the cluster's nodes tell Prometheus of themselves: HOST:PORT of each that does. Raises `WorkerError`."""
+    try:
+        nodes = ray.nodes()
+    except (ray.exceptions.RayError, RuntimeError, OSError) as error:
+        raise WorkerError(f"Ray can't be asked for its nodes ({type(error).__name__})") from error
+    found = ((node["NodeManagerAddress"], node.get("MetricsExportPort", -1)) for node in nodes if node["Alive"])
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found if port > 0]
 
 
 class _Host:
@@ -107,6 +126,11 @@ class RemoteWorker(Generic[WorkT, ResultT]):
         """What a generation worker's engine has counted."""
         counted: EngineStats | None = await self._call("stats")
         return counted
+
+    async def metrics(self) -> bytes:
+        """What the worker's process tells Prometheus, in the text exposition."""
+        text: bytes = await self._call("metrics")
+        return text
 
     async def _call(self, method: str, *arguments: object) -> Any:
         if self._actor is None:

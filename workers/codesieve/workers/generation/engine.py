@@ -85,6 +85,14 @@ class TakesWeights(Protocol):
 
 
 @runtime_checkable
+class HasOwnMetrics(Protocol):
+    """An engine with metrics of its own in prometheus_client's default registry, named ``vllm:…``."""
+
+    def keep_metrics(self) -> None:
+        """Has them kept up from now on, because somebody reads them. Never waits."""
+
+
+@runtime_checkable
 class TellsStats(Protocol):
     """An engine that counts what it does. Every engine here is one."""
 

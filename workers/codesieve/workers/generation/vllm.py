@@ -29,6 +29,7 @@ from codesieve.workers.faults import outline
 from codesieve.workers.generation import chat, vllm_counts, vllm_forms, vllm_weights
 from codesieve.workers.generation.tally import Tally
 from codesieve.workers.generation.vllm_flight import Flight, as_worker_error, fail, one_line, succeed
+from codesieve.workers.generation.vllm_own import OwnMetrics
 from codesieve.workers.generation.vllm_weights import VllmWeights
 from codesieve.workers.types import FIRST_WEIGHTS, EngineStats, Generated, GenerationRequest, PromptForm
 
@@ -108,6 +109,10 @@ class VllmEngine:
         """What was counted since the model was loaded; doesn't wait for a step."""
         return self._tally.stats()
 
+    def keep_metrics(self) -> None:
+        """Has vLLM's own metrics kept up from now on; the engine has to be started."""
+        self._running().own.keep()
+
     async def stop(self) -> None:
         """Ends the thread and frees the model; what is in flight fails with `EngineLost`."""
         if self._thread is not None:
@@ -137,6 +142,7 @@ class _EngineThread:
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self.flight = Flight()
         """For commands alone."""
+        self.own = OwnMetrics()
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
         self._ended: EngineLost | None = None
         # A daemon: a front end that forgot to stop its engine must still be able to exit.
@@ -178,7 +184,7 @@ class _EngineThread:
     def _run(self) -> None:
         try:
             llm = self._build()
-            vllm_counts.count_steps(llm, self._tally)
+            vllm_counts.count_steps(llm, self._tally, self.own)
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
             fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(one_line(error)))
             return
@@ -210,7 +216,9 @@ class _EngineThread:
                 waiting = self.flight.landed(output.request_id)
                 if waiting is not None:
                     vllm_counts.count_finished(self._tally, output)
+                    self.own.finished(output)
                     _answer(llm, *waiting, output)
+            self.own.stepped()
             self.flight.stepped(llm)
 
     def _obey(self, llm: Any, command: _Command) -> None:

@@ -10,17 +10,23 @@ from __future__ import annotations
 from typing import Any
 
 from codesieve.workers.generation.tally import Tally
+from codesieve.workers.generation.vllm_own import OwnMetrics
 
 _FINISHED = {"stop": "finished_stop", "length": "finished_length", "abort": "finished_aborted"}
 
 
-def count_steps(llm: Any, tally: Tally) -> None:
-    """Has `tally` count what the engine core of an `LLMEngine`, made with its statistics on, gives at each step."""
+def count_steps(llm: Any, tally: Tally, own: OwnMetrics) -> None:
+    """Has `tally` count what the engine core of an `LLMEngine`, made with its statistics on, gives at each step.
+
+    `own` are vLLM's own metrics, which are fed with the same.
+    """
+    own.attach(llm)
     take = llm.engine_core.get_output
 
     def get_output() -> Any:
         outputs = take()
         _count(tally, outputs)
+        own.begin(outputs)
         return outputs
 
     llm.engine_core.get_output = get_output

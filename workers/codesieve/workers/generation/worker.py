@@ -6,11 +6,18 @@ Once its engine is lost it gives what was finished and then fails, so that its p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 
+from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from codesieve.workers import catalogue
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, WeightsVersionChanged
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine, TakesWeights, TellsStats, WeightCalls
+from codesieve.workers.generation.engine import Engine, HasOwnMetrics, TakesWeights, TellsStats, WeightCalls
 from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
@@ -31,6 +38,10 @@ class GenerationWorker:
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
         self._lost: EngineLost | None = None
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        catalogue.BUILD_INFO.on(self._registry).labels("generation", version("codesieve")).set(1)
+        self._registry.register(_EnginesOwn())
 
     async def start(self) -> WorkerInfo:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
@@ -81,6 +92,12 @@ class GenerationWorker:
             raise EngineError("the generation worker is not started")
         return self._engine.stats() if isinstance(self._engine, TellsStats) else None
 
+    async def metrics(self) -> bytes:
+        """What this process tells Prometheus, in the text exposition; the engine's counts are `stats`."""
+        if isinstance(self._engine, HasOwnMetrics):
+            self._engine.keep_metrics()
+        return await asyncio.to_thread(generate_latest, self._registry)
+
     async def stop(self) -> None:
         """Cancels what is in flight and stops the engine."""
         if self._tasks is not None:
@@ -108,3 +125,10 @@ class GenerationWorker:
         if self._tasks is None:
             raise EngineError("the generation worker is not started")
         return self._tasks
+
+
+class _EnginesOwn(Collector):
+    """What an engine in this process keeps in the default registry. What else is there is told by the worker's own."""
+
+    def collect(self) -> Iterator[Metric]:
+        return (family for family in REGISTRY.collect() if family.name.startswith("vllm:"))
