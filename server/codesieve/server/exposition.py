@@ -97,6 +97,9 @@ class Exposition:
         """One client."""
         client = asyncio.current_task()
         assert client is not None
+        if len(self._clients) >= MAX_CLIENTS:
+            writer.transport.abort()
+            return
         self._clients.add(client)
         try:
             answer = await self._answer(reader)
@@ -107,8 +110,12 @@ class Exposition:
             writer.write(head.encode() + answer.body)
             async with asyncio.timeout(TAKE_SECONDS):
                 await writer.drain()
-                writer.close()
-                await writer.wait_closed()
+                writer.write_eof()
+                # Closed with something unread the connection would be reset, and the answer perhaps be lost.
+                while await reader.read(MAX_HEADER_BYTES):
+                    pass
+        except asyncio.CancelledError:
+            pass  # the server stops; asyncio's own callback on this task takes a cancelled one for a failure
         except (OSError, EOFError, TimeoutError) as error:  # it is gone, or might as well be
             log.debug("a client of the metrics' endpoint gave up, or was given up: %s", type(error).__name__)
         finally:
@@ -117,8 +124,6 @@ class Exposition:
 
     async def _answer(self, reader: asyncio.StreamReader) -> _Answer:
         try:
-            if len(self._clients) > MAX_CLIENTS:
-                raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_CLIENTS} clients are being answered already")
             path, hosts = await _asked(reader)
             if path == "/metrics":
                 return _Answer(await self._own())

@@ -65,7 +65,7 @@ def test_a_password_in_the_environment_is_not_inherited_by_workers(
     monkeypatch.setenv("CODESIEVE_STORE", str(tmp_path / "jobs.db"))
     monkeypatch.setattr(server, "stop_ray", lambda: None)
 
-    def start_ray(address: str | None) -> None:
+    def start_ray(address: str | None, *, export: bool) -> None:
         seen.append(os.environ.get("CODESIEVE_STORE"))
         raise ValueError("that is all for this test")
 

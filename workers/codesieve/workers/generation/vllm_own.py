@@ -4,7 +4,7 @@ vLLM makes them when the engine is built and feeds them by its `IterationStats`,
 in the thread that has the next step to take. So its loggers are off (see `vllm_counts`), and its Prometheus logger is given
 the same statistics here, of each step and of each request's first token and end: all of its metrics but the time between two
 tokens (``vllm:inter_token_latency_seconds`` stays empty; ``vllm:request_time_per_output_token_seconds`` has its mean).
-That costs a twentieth of a millisecond a step, and nothing a token. Requests whose first token came before aren't told of.
+That costs about a tenth of a millisecond a step, and nothing a token. Requests whose first token came before aren't told of.
 """
 
 from __future__ import annotations
