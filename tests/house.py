@@ -106,16 +106,19 @@ class House:
         self, generate: Callable[..., Awaitable[Any]], judge: Callable[..., Awaitable[Any]], store: JobStore
     ) -> None:
         self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
         self.store = store
-        self.models = ModelRegistry(lambda name, source: Pool("generation", lambda: FunctionWorker(generate), 1))
-        self.judge: Pool[Program, Judgement] = Pool("sandbox", lambda: FunctionWorker(judge), 1)
+        made = self.metrics.pool("generation-tiny", hop="generation")
+        judged = self.metrics.pool("sandbox", hop="judge")
+        self.models = ModelRegistry(lambda name, source: Pool("generation", lambda: FunctionWorker(generate), 1, made))
+        self.judge: Pool[Program, Judgement] = Pool("sandbox", lambda: FunctionWorker(judge), 1, judged)
         self.jobs = JobManager(
             self.store,
             "front-end",
             self.models,
             self.judge,
             "local",
-            Metrics(self.registry),
+            self.metrics,
             Quotas(OpenDoor().quota_of),
             now=lambda: datetime.datetime.now(datetime.UTC),
         )

@@ -41,7 +41,7 @@ class Metrics:
     """What the front end counts."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
-        self._registry = registry
+        self.registry = registry
         ProcessCollector(registry=registry)
         catalogue.BUILD_INFO.on(registry).labels("front-end", version("codesieve")).set(1)
         self._rpcs = catalogue.RPCS.on(registry)
@@ -141,7 +141,7 @@ class Metrics:
     async def exposition(self) -> bytes:
         """All of it, as Prometheus reads it."""
         self.look()
-        return await asyncio.to_thread(generate_latest, self._registry)
+        return await asyncio.to_thread(generate_latest, self.registry)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
