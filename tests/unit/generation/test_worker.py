@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import pickle
+import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY, Counter
 
 from codesieve.server.pools import Pool
 from codesieve.server.sharing import Share
@@ -135,3 +137,26 @@ async def test_a_lost_engine_is_replaced_and_only_what_it_left_is_made_again(mon
     assert answers == [Generated(f"w{i}", b"x") for i in range(4)]
     assert sorted(made) == ["w0", "w1", "w2", "w3"]
     assert pool.restarts >= 1
+
+
+async def test_a_worker_tells_prometheus_of_itself_and_what_its_engine_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Counter("vllm:tests_of_ours", "As vLLM names and registers its own.", registry=REGISTRY)
+    other = Counter("not_vllms", "Another's, in the same registry.", registry=REGISTRY)
+
+    class Keeping(MortalEngine):
+        def keep_metrics(self) -> None:
+            kept.inc()
+
+    monkeypatch.setattr("codesieve.workers.generation.worker.engine_for", lambda *source: Keeping([]))
+    try:
+        worker = GenerationWorker("keeping")
+        await worker.start()
+        text = (await worker.metrics()).decode()
+        await worker.stop()
+    finally:
+        REGISTRY.unregister(kept)
+        REGISTRY.unregister(other)
+    assert re.search(r'^codesieve_build_info\{component="generation",version=".+"\} 1.0$', text, re.MULTILINE)
+    assert "\nvllm:tests_of_ours_total 1.0\n" in text
+    assert "not_vllms" not in text
+    assert text.count("\nprocess_resident_memory_bytes ") == 1  # the default registry has one as well

@@ -38,10 +38,6 @@ class GenerationWorker:
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
         self._lost: EngineLost | None = None
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        catalogue.BUILD_INFO.on(self._registry).labels("generation", version("codesieve")).set(1)
-        self._registry.register(_EnginesOwn())
 
     async def start(self) -> WorkerInfo:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
@@ -94,9 +90,11 @@ class GenerationWorker:
 
     async def metrics(self) -> bytes:
         """What this process tells Prometheus, in the text exposition; the engine's counts are `stats`."""
+        if self._engine is None:
+            raise EngineError("the generation worker is not started")
         if isinstance(self._engine, HasOwnMetrics):
             self._engine.keep_metrics()
-        return await asyncio.to_thread(generate_latest, self._registry)
+        return await asyncio.to_thread(_exposition)
 
     async def stop(self) -> None:
         """Cancels what is in flight and stops the engine."""
@@ -125,6 +123,15 @@ class GenerationWorker:
         if self._tasks is None:
             raise EngineError("the generation worker is not started")
         return self._tasks
+
+
+def _exposition() -> bytes:
+    # Made anew each time: nothing of it is counted here.
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    catalogue.BUILD_INFO.on(registry).labels("generation", version("codesieve")).set(1)
+    registry.register(_EnginesOwn())
+    return generate_latest(registry)
 
 
 class _EnginesOwn(Collector):
