@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from codesieve.workers.generation import vllm_counts
 from codesieve.workers.generation.choose import engine_for
@@ -114,6 +115,53 @@ async def test_preemptions_are_counted(engine: VllmEngine) -> None:
     assert now.preemptions - before.preemptions == 3
     assert now.generation_tokens - before.generation_tokens == 3 * 40
     assert now.first_tokens - before.first_tokens == 3
+
+
+def vllms(name: str, **labels: str) -> float:
+    """What vLLM's own series of this name, with these labels at least, say together."""
+    samples = [one for family in REGISTRY.collect() for one in family.samples if one.name == f"vllm:{name}"]
+    assert samples, name
+    return sum(one.value for one in samples if labels.items() <= one.labels.items())
+
+
+async def test_vllms_own_metrics_are_kept_once_somebody_reads_them(engine: VllmEngine) -> None:
+    waiting = asyncio.create_task(engine.generate(request(0, max_tokens=60)))
+    await once(engine, lambda stats: stats.requests_running == 1)
+    assert vllms("generation_tokens_total") == 0  # whatever was done before
+    engine.keep_metrics()
+    await waiting
+    before = await at_rest(engine)
+    assert vllms("request_success_total") == 0  # when its first token came is not known
+    tokens, queries = vllms("generation_tokens_total"), vllms("prefix_cache_queries_total")
+    assert 0 < tokens < 60
+
+    await asyncio.gather(*(engine.generate(request(i, stop=("\n",) if i % 2 else ())) for i in range(6)))
+    now = await at_rest(engine)
+    assert vllms("generation_tokens_total") - tokens == now.generation_tokens - before.generation_tokens
+    assert vllms("prompt_tokens_total") == now.prompt_tokens - before.prompt_tokens
+    assert vllms("prefix_cache_queries_total") - queries == now.prefix_cache_queries - before.prefix_cache_queries
+    assert vllms("request_success_total", finished_reason="stop") == 3
+    assert vllms("request_success_total", finished_reason="length") == 3
+    assert vllms("request_generation_tokens_sum") == now.generation_tokens - before.generation_tokens
+    for name in ("time_to_first_token_seconds", "e2e_request_latency_seconds", "request_decode_time_seconds"):
+        assert vllms(f"{name}_count") == 6, name
+        assert 0 < vllms(f"{name}_sum") < 600, name
+    assert 0 <= vllms("request_queue_time_seconds_sum") < vllms("e2e_request_latency_seconds_sum")
+    assert vllms("inter_token_latency_seconds_count") == 0  # what it costs is saved
+    assert vllms("num_requests_running") == 0
+
+
+async def test_what_vllms_logger_raises_costs_no_sample(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.keep_metrics()
+    own = engine._running().own
+    monkeypatch.setattr(own, "_loggers", [None])
+    assert (await engine.generate(request(0))).token_count == 24
+    await at_rest(engine)
+    assert "AttributeError at vllm_own.py" in caplog.text
+    assert len(caplog.records) == 1  # said once
+    assert not own._kept
 
 
 async def test_an_engine_without_work_is_idle(engine: VllmEngine) -> None:
