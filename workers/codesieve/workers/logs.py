@@ -9,15 +9,18 @@ happened to, under the same few names everywhere (``job``, ``problem``, ``sample
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
 from codesieve.workers.faults import outline
 
+Event = MutableMapping[str, Any]
 Form = Literal["auto", "json", "text"]
 FORMS: tuple[Form, ...] = ("auto", "json", "text")
 LEVELS = ("debug", "info", "warning", "error")
+OTHERS = ("_ray_timestamp_ns", "message", "asctime")
 FIRST = ("time", "level", "logger", "event")
 """What every line begins with."""
 
@@ -41,6 +44,7 @@ def formatter(as_text: bool, in_colour: bool = False, **always: str) -> logging.
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _ours,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if as_text else "iso", utc=not as_text, key="time"),
         lambda _logger, _method, event: {**event, **always},
         _outlined,
@@ -59,7 +63,14 @@ def formatter(as_text: bool, in_colour: bool = False, **always: str) -> logging.
     )
 
 
-def _outlined(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _ours(_logger: object, _method: str, event: Event) -> Event:
+    """Without what Ray and other formatters put on a record."""
+    for key in OTHERS:
+        event.pop(key, None)
+    return event
+
+
+def _outlined(_logger: object, _method: str, event: Event) -> Event:
     """An exception that a library logged, without its text."""
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else given
@@ -68,7 +79,7 @@ def _outlined(_logger: object, _method: str, event: dict[str, Any]) -> dict[str,
     return event
 
 
-def _printable(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _printable(_logger: object, _method: str, event: Event) -> Event:
     """Ids come from clients: none makes a line of its own or speaks to a terminal."""
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable():
@@ -77,6 +88,6 @@ def _printable(_logger: object, _method: str, event: dict[str, Any]) -> dict[str
     return event
 
 
-def _in_order(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _in_order(_logger: object, _method: str, event: Event) -> Event:
     first = {key: event.pop(key) for key in FIRST if key in event}
-    return first | event
+    return {**first, **event}
