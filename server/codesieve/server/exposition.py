@@ -117,7 +117,7 @@ class Exposition:
         except asyncio.CancelledError:
             pass  # the server stops; asyncio's own callback on this task takes a cancelled one for a failure
         except (OSError, EOFError, TimeoutError) as error:  # it is gone, or might as well be
-            log.debug("a client of the metrics' endpoint gave up, or was given up: %s", type(error).__name__)
+            log.debug("a client of the metrics' endpoint is gone", extra={"error": type(error).__name__})
         finally:
             writer.transport.abort()
             self._clients.discard(client)
@@ -137,7 +137,7 @@ class Exposition:
         except (OSError, EOFError):
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours: who asks is told so, and it is seen
-            log.error("the metrics' endpoint failed: %s", outline(error))
+            log.error("the metrics' endpoint failed", extra={"error": outline(error)})
             text = b"an unexpected error of the server; its log says more\n"
             return _Answer(text, "text/plain; charset=utf-8", HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -155,7 +155,8 @@ class Exposition:
         except TimeoutError:
             why = f"{who} has not answered for {WORKER_SECONDS:g} s"
         except WorkerError as error:
-            log.debug("%s can't be asked for its metrics: %s", who, error.message)
+            whose = {"pool": pool, "worker": place, "error": error.message}
+            log.debug("a worker can't be asked for its metrics", extra=whose)
             why = f"{who} can't be asked: {error.reason}"
         raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, why)
 

@@ -79,7 +79,7 @@ class OwnMetrics:
         try:
             do()
         except Exception as error:  # noqa: BLE001 - whatever a later vLLM may raise
-            log.error("vLLM's own metrics are kept no longer: %s", outline(error))
+            log.error("vLLM's own metrics are kept no longer", extra={"error": outline(error)})
             self._kept, self._step = False, None
 
 
