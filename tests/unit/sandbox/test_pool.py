@@ -19,6 +19,7 @@ class FakeCell:
         self.name = name
         self.why = "it fell over"
         self.lost = asyncio.Event()
+        self.dirty = False
         self.destroyed = False
         self._destroying = destroying
 
