@@ -65,6 +65,7 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
         options.isolation,
         runtime_dir,
         options.cells,
+        measured=options.metrics_listen is not None,
     )
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
 
