@@ -201,7 +201,7 @@ async def test_every_kind_is_there_before_the_first_of_it() -> None:
     assert [value for name, value in found.items() if name.startswith("build_info sandbox ")] == [1]
 
 
-def test_what_a_program_left_counts_by_kind_and_a_clean_cell_as_reset() -> None:
+def test_what_a_program_left_counts_by_kind_and_each_clean_cell_as_a_reset() -> None:
     metrics = SandboxMetrics(CollectorRegistry())
     assert tuple(LEFT) == catalogue.LEAKS
     metrics.ended(seen(), True)
@@ -229,7 +229,7 @@ async def cell_and_agent() -> tuple[Cell, socket.socket, Ended]:
     theirs.sendall(frames.encode(frames.HELLO, frames.PROTOCOL, "3.12.0", ""))
     cell = await Cell.connect(ours, "a cell", tear_down)
     ended: Ended = []
-    cell.on_end = lambda seen, goes_on: ended.append((seen.left, goes_on))
+    cell.on_end = lambda seen, clean: ended.append((seen.left, clean))
     return cell, theirs, ended
 
 
@@ -240,7 +240,7 @@ def done(number: int, left: int, dirty: str) -> bytes:
 
 
 @pytest.mark.parametrize("dirty", ["", "a file of user 7 lies in /tmp"])
-async def test_a_cell_tells_of_each_program_that_ended_and_whether_it_goes_on(dirty: str) -> None:
+async def test_a_cell_tells_of_each_program_that_ended_and_whether_it_is_clean(dirty: str) -> None:
     cell, agent, ended = await cell_and_agent()
     running = asyncio.create_task(cell.run(frames.SPLIT, b"", b"", LIMITS, owner="owner"))
     await asyncio.get_running_loop().sock_recv(agent, 4096)

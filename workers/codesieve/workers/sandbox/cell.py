@@ -47,7 +47,7 @@ class Cell:
         self.dirty = False
         """Whether that is because it could not be proved clean."""
         self.on_end: Callable[[Seen, bool], None] | None = None
-        """Told of each program that has ended, also one that was cancelled, and whether the cell goes on."""
+        """Told of each program that has ended, also one that was cancelled, and whether the cell was proved clean."""
         self._reader = reader
         self._writer = writer
         self._tear_down: Callable[[], Awaitable[None]] | None = tear_down

@@ -55,9 +55,9 @@ class SandboxMetrics:
         """A program is: `reason` is one of RETRIES."""
         self._retries[reason].inc()
 
-    def ended(self, seen: Seen, goes_on: bool) -> None:
-        """A program's process has ended, and so has the cell if it doesn't go on."""
-        if goes_on:
+    def ended(self, seen: Seen, clean: bool) -> None:
+        """A program's process has ended, and its cell was proved clean or not."""
+        if clean:
             self._resets.inc()
         if seen.left:
             for kind, counter in self._leaks.items():
