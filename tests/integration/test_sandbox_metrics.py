@@ -173,7 +173,10 @@ CHILD = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60
         ("pass", set()),
         ("open('file', 'w').close()\nimport os\nos.unlink('file')", set()),
         ("import os\nif os.fork(): os.wait()\nelse: os._exit(0)", set()),
-        ("import os\nif not os.fork(): os._exit(0)\nos.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)", set()),  # a zombie
+        (
+            "import os\nif not os.fork(): os._exit(0)\nos.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)",
+            set(),
+        ),  # a zombie
         ("open('file', 'w').close()", {"files"}),
         ("open('/tmp/file', 'w').close()", {"files"}),
         ("open('/dev/shm/segment', 'w').close()", {"ipc"}),

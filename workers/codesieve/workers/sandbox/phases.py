@@ -8,7 +8,7 @@ the way to and from it, comparing, and whatever came to nothing because a cell w
 A program may run several times: its cases are runs of their own, tests that can't be split cost it a second one, and it is
 judged again after a lost cell or alone. Each phase is summed over all of these, and so counts once for the whole program.
 How long it forked and ran is what the judge inside the cell and the agent saw, by the clock there. No time is the program's
-word, so it is ready when the judge comes to see that it is: 0.3 ms late, and a time slice on the cell's one CPU at most.
+word, so it is ready when the judge comes to see that it is: some 0.3 ms late, and more where the cell's CPU is busy.
 """
 
 from __future__ import annotations
