@@ -6,8 +6,8 @@ Two workers, alike but that the one is measured as behind a front end with --met
 programs (HumanEval's canonical solutions) in namespaces' cells, each through a pool of its own and one at a time: A B B A.
 The measured one's metrics are read once a turn as well, which is more often than Prometheus does. Cells differ a little
 among themselves for as long as they live, so each block has fresh ones and makes the other worker's first. A block's ratio
-is of the time that each took in it, and what is told is the blocks' mean with its 95 % interval. What the judge in a cell tells
-of a program's phases can't be switched off, and is in both. Ends with status 1 where the ratio is below the goal.
+is of the time that each took in it, and what is told is the blocks' mean with its 95 % interval. What the judge in a cell
+tells of a program's phases can't be switched off, and is in both. Ends with status 1 where the ratio is below the goal.
 """
 
 from __future__ import annotations
