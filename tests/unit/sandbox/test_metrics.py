@@ -178,7 +178,8 @@ async def test_one_that_ends_its_judge_each_time_has_its_verdict_and_its_phases(
 
 
 async def test_a_program_that_tampers_counts_once_however_often_it_runs() -> None:
-    assert values(await judged(seen()))["tamper_attempts_total"] == 0
+    for honest in (frames.PASSED, frames.ASSERTION, frames.RAISED):
+        assert values(await judged(seen(honest)))["tamper_attempts_total"] == 0
     cannot, forged = seen(frames.CANNOT_SPLIT, "a function"), seen(frames.FORGED)
     program = dataclasses.replace(PROGRAM, problem=Problem("p", "", "", AssertionTests(("assert f(1)",))))
     assert values(await judged(CellLost("gone"), cannot, forged, programs=(program,)))["tamper_attempts_total"] == 1
