@@ -46,13 +46,15 @@ class Party:
         backend = choose_backend("namespaces", None, None, Path(directory))
         self.worker = SandboxWorker(backend, cells, measured=measured)
         self.pool: Pool[Program, Judgement] = Pool("sandbox", lambda: self.worker, 1)
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
+        """Spent in `judge`; CPU time is this process's, the worker's and the pool's, and not that of cells."""
 
     async def judge(self, programs: Sequence[Program]) -> None:
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         answers = await asyncio.gather(*(self.pool.run(program, SHARE) for program in programs))
         await self.worker.metrics()
         self.seconds += time.perf_counter() - began
+        self.cpu_seconds += time.process_time() - cpu_began
         for answer in answers:
             if not isinstance(answer, Judgement) or answer.verdict is not Verdict.PASSED:
                 raise SystemExit(f"a canonical solution did not pass, so nothing was measured: {answer}")
@@ -85,7 +87,7 @@ async def measure(options: argparse.Namespace, console: Console) -> list[float]:
             order = (without, measured) if block % 2 else (measured, without)
             for party in order:
                 await party.judge(programs[: len(problems)])  # every test is compiled once in each
-                party.seconds = 0.0
+                party.seconds = party.cpu_seconds = 0.0
             for _ in range(options.turns):
                 for party in (*order, *reversed(order)):
                     await party.judge(programs)
@@ -93,7 +95,8 @@ async def measure(options: argparse.Namespace, console: Console) -> list[float]:
         ratios.append(without.seconds / measured.seconds)
         console.print(
             f"block {block + 1}: {count / without.seconds:.1f} programs/s without, "
-            f"{count / measured.seconds:.1f} with metrics, ratio {ratios[-1]:.3f}",
+            f"{count / measured.seconds:.1f} with metrics, ratio {ratios[-1]:.3f}; CPU of the worker "
+            f"{without.cpu_seconds / count * 1e3:.2f} and {measured.cpu_seconds / count * 1e3:.2f} ms a program",
             highlight=False,
         )
     return ratios
