@@ -98,6 +98,7 @@ async def measure(options: argparse.Namespace, console: Console) -> list[float]:
             f"{count / measured.seconds:.1f} with metrics, ratio {ratios[-1]:.3f}; CPU of the worker "
             f"{without.cpu_seconds / count * 1e3:.2f} and {measured.cpu_seconds / count * 1e3:.2f} ms a program",
             highlight=False,
+            soft_wrap=True,
         )
     return ratios
 
