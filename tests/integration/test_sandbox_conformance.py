@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from tests.agents import agents_of, make_file
 from tests.groups import groups_of
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
@@ -24,7 +25,7 @@ from codesieve.workers.sandbox import probes
 from codesieve.workers.sandbox import worker as worker_module
 from codesieve.workers.sandbox.backend import CellSpec
 from codesieve.workers.sandbox.choose import choose_backend
-from codesieve.workers.sandbox.uids import BLOCK_SIZE, identity_of, own_range
+from codesieve.workers.sandbox.uids import identity_of
 from codesieve.workers.sandbox.worker import Run, SandboxWorker
 from codesieve.workers.types import FunctionTests, Integrity, Judgement, Limits, Problem, Program, Verdict, WorkFailed
 
@@ -316,29 +317,6 @@ async def test_programs_of_two_cells_cannot_reach_each_other(backend: Backend) -
     assert [judgement.verdict for judgement in judgements] == [Verdict.PASSED] * 2, judgements
 
 
-def is_first(process: Path) -> bool:
-    (line,) = (line for line in (process / "status").read_text().splitlines() if line.startswith("NSpid:"))
-    return line.split()[-1] == "1"
-
-
-def agents_of(runtime_dir: Path) -> set[int]:
-    """The first processes of all cells that were made with this runtime directory."""
-    uids = own_range(identity_of(runtime_dir))
-    ours = range(uids.first, uids.first + uids.blocks * BLOCK_SIZE)
-    found = set()
-    for entry in Path("/proc").iterdir():
-        try:
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")[:-1] if entry.name.isdigit() else []
-            if len(arguments) < 3 or b"agent.main" not in arguments[-3] or not is_first(entry):
-                continue
-            # A namespace cell's agent is a user of ours; a container's is root and was told its block.
-            if int(arguments[-1]) in ours or entry.stat().st_uid in ours:
-                found.add(int(entry.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
 async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_another(
     backend_name: str, runtime_dir: Path
 ) -> None:
@@ -357,20 +335,6 @@ async def test_a_killed_agent_loses_its_cell_and_the_program_is_judged_on_anothe
     finally:
         await worker.stop()
     assert agents_of(runtime_dir) <= before
-
-
-def make_file(process: int, directory: str, name: str) -> None:
-    """Makes a file where `process` sees `directory`, owned by the user of `process`."""
-    place = os.open(f"/proc/{process}/root{directory}", os.O_DIRECTORY)
-    owner = os.stat(f"/proc/{process}")
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
-    try:
-        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=place))
-    finally:
-        os.seteuid(os.getuid())
-        os.setegid(os.getgid())
-        os.close(place)
 
 
 async def test_a_cell_that_cannot_be_cleaned_is_given_up(backend: Backend, runtime_dir: Path) -> None:

@@ -67,6 +67,7 @@ def _sandbox_pool(options: Options, metrics: Metrics) -> Pool[Program, Judgement
         options.isolation,
         runtime_dir,
         options.cells,
+        measured=options.metrics_listen is not None,
     )
     events = metrics.pool("sandbox", hop="judge")
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers, events)

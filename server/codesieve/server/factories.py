@@ -13,11 +13,18 @@ CELLS_PER_CORE = 2
 
 
 def sandbox_worker(
-    sandbox: str, image: str | None, runtime: str | None, isolation: str, runtime_dir: Path, cells: int
+    sandbox: str,
+    image: str | None,
+    runtime: str | None,
+    isolation: str,
+    runtime_dir: Path,
+    cells: int,
+    *,
+    measured: bool = True,
 ) -> SandboxWorker:
-    """A sandbox worker with `cells` cells. Raises `SandboxUnavailable`."""
+    """A sandbox worker with `cells` cells, `measured` where there is somebody to read it. Raises `SandboxUnavailable`."""
     backend = choose_backend(sandbox, image, runtime, runtime_dir)
-    return SandboxWorker(backend, cells, fresh=isolation == "container")
+    return SandboxWorker(backend, cells, fresh=isolation == "container", measured=measured)
 
 
 def generation_worker(source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> GenerationWorker:

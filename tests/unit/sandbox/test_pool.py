@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from codesieve.workers.catalogue import CELL_STATES, DESTROYED
 from codesieve.workers.errors import SandboxUnavailable
 from codesieve.workers.sandbox.pool import CellPool
 
@@ -19,6 +20,7 @@ class FakeCell:
         self.name = name
         self.why = "it fell over"
         self.lost = asyncio.Event()
+        self.dirty = False
         self.destroyed = False
         self._destroying = destroying
 
@@ -206,3 +208,72 @@ async def test_a_start_that_fails_leaves_no_cell() -> None:
     with pytest.raises(SandboxUnavailable):
         await CellPool(make, 2).start()
     assert [cell.destroyed for cell in maker.made] == [True]
+
+
+async def test_cells_are_counted_by_state_through_their_lives() -> None:
+    maker = Maker()
+    pool = CellPool(maker, 2)
+
+    def counted() -> tuple[int, ...]:
+        count = pool.count()
+        assert tuple(count) == CELL_STATES
+        return tuple(count.values())
+
+    states = {"before": counted()}
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    states["starting"] = counted()
+    await starting
+    states["started"] = counted()
+    async with pool.cell(urgent=False):
+        states["one at work"] = counted()
+        maker.broken = True
+        maker.destroying.clear()
+        maker.made[0].lost.set()
+        await settle()
+        states["that one is lost"] = counted()
+    maker.destroying.set()
+    await settle()
+    states["it is gone"] = counted()
+    await pool.stop()
+    await settle()
+    states["stopped"] = counted()
+    assert states == {  # idle, busy, making, destroying
+        "before": (0, 0, 0, 0),
+        "starting": (0, 0, 2, 0),
+        "started": (2, 0, 0, 0),
+        "one at work": (1, 1, 0, 0),
+        "that one is lost": (1, 0, 1, 1),
+        "it is gone": (1, 0, 1, 0),
+        "stopped": (0, 0, 0, 0),
+    }
+
+
+async def test_why_a_cell_goes_is_told_once_for_each() -> None:
+    maker, reasons = Maker(), list[str]()
+    pool = CellPool(maker, 2, on_give_up=reasons.append)
+    await pool.start()
+    async with pool.cell(urgent=False):
+        maker.made[0].lost.set()
+        await settle()
+    maker.made[1].dirty = True
+    maker.made[1].lost.set()
+    await settle()
+    assert reasons == ["lost", "dirty"]
+    await pool.stop()
+    assert reasons == ["lost", "dirty", "stopped", "stopped"]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_fresh_cell_goes_because_it_was_used_unless_it_is_lost_first(lost: bool) -> None:
+    maker, reasons = Maker(), list[str]()
+    pool = CellPool(maker, 1, fresh=True, on_give_up=reasons.append)
+    await pool.start()
+    async with pool.cell(urgent=False):
+        if lost:
+            maker.made[0].lost.set()
+            await settle()
+    await settle()
+    assert reasons == ["lost" if lost else "used"]
+    await pool.stop()
+    assert set(reasons) <= set(DESTROYED)

@@ -42,7 +42,7 @@ class FakeCell:
         self.outcomes = list(outcomes)
         self.given: list[tuple[int, float, str]] = []
         self.lost = asyncio.Event()
-        self.name, self.why = "fake", ""
+        self.name, self.why, self.dirty = "fake", "", False
 
     async def run(
         self, mode: int, program: bytes, payload: bytes, limits: Limits, *, owner: str, stdin: bytes = b""

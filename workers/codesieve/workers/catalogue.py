@@ -177,7 +177,7 @@ JUDGE_SECONDS = HistogramOf(
     "judge_phase_duration_seconds", "A program's time in its worker: wait, fork, run, compare.", ("phase",)
 )
 CELLS = GaugeOf("cells", "Cells, by state.", ("state",))
-CELL_RESETS = CounterOf("cell_resets", "Times that a cell was proved clean after a program, and went on.")
+CELL_RESETS = CounterOf("cell_resets", "Times that a cell was proved clean after a program.")
 CELLS_DESTROYED = CounterOf("cells_destroyed", "Cells that were given up, by reason.", ("reason",))
 CELL_LEAKS = CounterOf(
     "cell_leaks", "Programs that left something behind, which was removed or cost the cell, by kind.", ("kind",)

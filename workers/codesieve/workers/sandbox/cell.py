@@ -14,6 +14,7 @@ from typing import Any
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox.inside import frames
+from codesieve.workers.sandbox.inside.cleaning import Dirty
 from codesieve.workers.sandbox.judge import JudgeDied, Seen
 from codesieve.workers.types import Limits
 
@@ -43,6 +44,10 @@ class Cell:
         """Set once the cell takes no more programs."""
         self.why = ""
         """Why it takes no more."""
+        self.dirty = False
+        """Whether that is because it could not be proved clean."""
+        self.on_end: Callable[[Seen, bool], None] | None = None
+        """Told of each program that has ended, also one that was cancelled, and whether the cell was proved clean."""
         self._reader = reader
         self._writer = writer
         self._tear_down: Callable[[], Awaitable[None]] | None = tear_down
@@ -172,14 +177,19 @@ class Cell:
 
     def _take(self, message: tuple[Any, ...]) -> None:
         if message[0] == frames.DONE and self._outcome is not None and message[1] == self._number:
-            *seen, dirty = message[2:]
-            self._outcome.set_result(Seen(*seen))
+            *fields, dirty = message[2:]
+            seen = Seen(*fields)
+            self._outcome.set_result(seen)
+            if self.on_end is not None:
+                self.on_end(seen, not dirty)
             if dirty:
+                self.dirty = True
                 raise ValueError(dirty)  # it has its outcome all the same
         elif message[0] == frames.READY and self._ready is not None:
             self._ready.set_result(None)
         elif message[0] == frames.DIRTY:
             _, reason, why = message
+            self.dirty = reason == Dirty.__name__
             if self._outcome is not None and not self._outcome.done():
                 if reason == "TestsOverTime":
                     self._outcome.set_result(TESTS_OVER_TIME)

@@ -69,6 +69,12 @@ class Seen:
     stderr: bytes
     result: bytes
     """The judge's report: kind, name, message, exit status that is due (or -1), and seven values for each test."""
+    fork_seconds: float = 0.0
+    """Until its process was ready, from when the judge had the program; the judge's fork is in it where there is one."""
+    run_seconds: float = 0.0
+    """From then to its end. Both are 0 for a checker, and where the tests were ended without a word of the program."""
+    left: int = 0
+    """What was found of it afterwards and had to be removed: ``frames.LEFT_...``, added up."""
 
     def report(self) -> tuple[Any, ...]:
         return frames.decode(self.result[4:]) if self.result else (frames.GONE, "", "", -1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,12 +27,19 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 class CellPool:
-    """Keeps `size` cells ready, made by `make`."""
+    """Keeps `size` cells ready, made by `make`. `on_give_up` is told of each that goes, and why: one of DESTROYED."""
 
-    def __init__(self, make: Callable[[], Awaitable[Cell]], size: int, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[Cell]],
+        size: int,
+        fresh: bool = False,
+        on_give_up: Callable[[str], None] | None = None,
+    ) -> None:
         self._make = make
         self._size = size
         self._fresh = fresh
+        self._on_give_up = on_give_up
         self._turns = Turns(size)
         self._idle: collections.deque[Cell] = collections.deque()
         self._live: set[Cell] = set()
@@ -45,7 +52,9 @@ class CellPool:
 
     async def start(self) -> list[Cell]:
         """Makes the cells. Raises SandboxUnavailable, with none left behind, where one can't be made."""
+        self._making = self._size
         made = await asyncio.gather(*(self._make() for _ in range(self._size)), return_exceptions=True)
+        self._making = 0
         cells = [cell for cell in made if not isinstance(cell, BaseException)]
         for trouble in made:
             if isinstance(trouble, BaseException):
@@ -68,13 +77,25 @@ class CellPool:
                 elif not cell.lost.is_set():  # else its keeper sees to it
                     self._offer(cell)
 
+    def count(self) -> Mapping[str, int]:
+        """How many cells there are in each of the catalogue's CELL_STATES."""
+        idle = len(self._idle)
+        return {
+            "idle": idle,
+            "busy": len(self._live) - idle,
+            "making": self._making,
+            "destroying": len(self._destroying),
+        }
+
     async def stop(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        await asyncio.gather(*(cell.destroy() for cell in self._live), *self._destroying)
+        for cell in self._live:
+            self._destroy(cell, "stopped")
         self._live.clear()
         self._idle.clear()
+        await asyncio.gather(*self._destroying)
 
     async def _take(self) -> Cell:
         while self._idle:
@@ -116,11 +137,19 @@ class CellPool:
 
     def _give_up(self, cell: Cell) -> None:
         """Has a cell destroyed, and another made if one is needed."""
+        if cell not in self._live:
+            return  # its keeper was here already
         self._live.discard(cell)
         if cell in self._idle:
             self._idle.remove(cell)
-        self._start(self._destroying, cell.destroy())
+        reason = "dirty" if cell.dirty else "lost" if cell.lost.is_set() else "used"
+        self._destroy(cell, reason)
         self._refill()
+
+    def _destroy(self, cell: Cell, reason: str) -> None:
+        if self._on_give_up is not None:
+            self._on_give_up(reason)
+        self._start(self._destroying, cell.destroy())
 
     def _refill(self) -> None:
         ready = len(self._idle) if self._fresh else len(self._live)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox.backend import Backend, CellSpec
@@ -29,6 +32,8 @@ from codesieve.workers.sandbox.judge import (
     judge_case,
     judge_stdio,
 )
+from codesieve.workers.sandbox.metrics import SandboxMetrics
+from codesieve.workers.sandbox.phases import Phases, Stopwatch
 from codesieve.workers.sandbox.plans import checker_payload, prepare, prepare_together, program_of
 from codesieve.workers.sandbox.pool import CellPool
 from codesieve.workers.sandbox.probes import PROBES, Probe
@@ -103,12 +108,25 @@ class Alone:
 class SandboxWorker(TaskWorker[Program, Judgement]):
     """Judges programs in cells of one backend. Implements `Worker[Program, Judgement]`."""
 
-    def __init__(self, backend: Backend, cells: int, *, fresh: bool = False) -> None:
-        """`fresh`: a new cell for each program, instead of a fork in a warm one."""
+    def __init__(
+        self,
+        backend: Backend,
+        cells: int,
+        *,
+        fresh: bool = False,
+        measured: bool = True,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`fresh`: a new cell for each program, instead of a fork in a warm one. `measured`: keeps `SandboxMetrics`."""
         super().__init__(self._judge)
         self._backend = backend
         self._cells = cells
-        self._pool = CellPool(lambda: backend.make_cell(SPEC), cells, fresh)
+        self._now = now
+        self._metrics = SandboxMetrics(CollectorRegistry()) if measured else None
+        on_give_up = self._metrics.destroyed if self._metrics else None
+        self._pool = CellPool(lambda: backend.make_cell(SPEC), cells, fresh, on_give_up)
+        if self._metrics is not None:
+            self._metrics.watch_cells(self._pool.count)
         self._order = Alone()
         self._overtime = OVERTIME_SHARED_CORE
 
@@ -149,11 +167,26 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         await self._pool.stop()
         await self._backend.stop()
 
+    async def metrics(self) -> bytes:
+        """What this process has to say, in Prometheus' text format 0.0.4; nothing where it isn't measured."""
+        return self._metrics.exposition() if self._metrics is not None else b""
+
     async def _judge(self, program: Program) -> Judgement:
+        stopwatch = Stopwatch(self._now)
+        judgement = await self._until_judged(program, stopwatch)
+        self._observe(judgement, stopwatch.phases())
+        return judgement
+
+    def _observe(self, judgement: Judgement, phases: Phases) -> None:
+        """The one place that knows of each program where its time went."""
+        if self._metrics is not None:
+            self._metrics.judged(judgement, phases)
+
+    async def _until_judged(self, program: Program, stopwatch: Stopwatch) -> Judgement:
         attempt = died = 0
         while True:
             try:
-                return await self._attempt(program)
+                return await self._attempt(program, stopwatch)
             except CellLost as error:
                 died += isinstance(error, JudgeDied)
                 if died > RETRIES:
@@ -161,24 +194,43 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
                 if attempt == RETRIES:
                     raise
             attempt += 1
+            self._note_retry("cell_lost")
 
-    async def _attempt(self, program: Program) -> Judgement:
+    async def _attempt(self, program: Program, stopwatch: Stopwatch) -> Judgement:
         busy = len(self._tasks) > 1
-        async with self._pool.cell(program.urgent) as cell, self._order.together():
-            run = Run(cell, program, self._overtime if busy else 1.0)
+        async with self._cell(program, self._order.together(), stopwatch) as cell:
+            run = Run(cell, program, self._overtime if busy else 1.0, stopwatch)
             judgement = await run.judge()
         if not (busy and run.blames_load):
             return judgement
-        async with self._pool.cell(program.urgent) as cell, self._order.alone():
-            return await Run(cell, program, 1.0).judge()
+        self._note_retry("alone")
+        async with self._cell(program, self._order.alone(), stopwatch) as cell:
+            return await Run(cell, program, 1.0, stopwatch).judge()
+
+    @asynccontextmanager
+    async def _cell(
+        self, program: Program, order: AbstractAsyncContextManager[None], stopwatch: Stopwatch
+    ) -> AsyncIterator[Cell]:
+        """A cell, once it is this program's turn."""
+        asked = self._now()
+        async with self._pool.cell(program.urgent) as cell, order:
+            stopwatch.waited(since=asked)
+            if self._metrics is not None:
+                cell.on_end = self._metrics.ended
+            yield cell
+
+    def _note_retry(self, reason: str) -> None:
+        if self._metrics is not None:
+            self._metrics.judged_again(reason)
 
 
 class Run:
     """One go at a program in one cell."""
 
-    def __init__(self, cell: Cell, program: Program, leniency: float) -> None:
+    def __init__(self, cell: Cell, program: Program, leniency: float, stopwatch: Stopwatch | None = None) -> None:
         self._cell = cell
         self._program = program
+        self._stopwatch = stopwatch
         limits = program.limits
         self._given = dataclasses.replace(limits, cpu_time_seconds=limits.cpu_time_seconds * leniency)
         self._source = program_of(program.problem, program.completion)
@@ -224,6 +276,8 @@ class Run:
 
     async def _run(self, mode: int, payload: bytes, stdin: bytes = b"") -> Seen:
         seen = await self._cell.run(mode, self._source, payload, self._given, owner=self._program.owner, stdin=stdin)
+        if self._stopwatch is not None:
+            self._stopwatch.ran(seen)
         limits = self._program.limits
         if seen.end == frames.WALL_LIMIT:
             self.blames_load = seen.waited_seconds > BLAMED_ON_LOAD * limits.wall_time_seconds

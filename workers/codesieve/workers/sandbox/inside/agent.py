@@ -151,6 +151,8 @@ class Agent:
                     self.pid = 0
                     self.status = status
                     self.ended = time.monotonic()
+                elif status == signal.SIGKILL and self.end in (None, frames.EXIT):
+                    self.left |= frames.LEFT_PROCESSES  # it would have gone on; with a program that is stopped all are
 
     # -- a program's life --
 
@@ -178,6 +180,7 @@ class Agent:
         self.judge_cpu: float | None = None  # when last looked, from the first look on
         self.kill_until = 0.0
         self.wiped = False
+        self.left = 0  # what was found of it after its end
         self.next_look = self.started + (COUNT_SECONDS if self.counts_processes else self.cpu_limit / self.cpus)
 
     def stop_program(self, end: int) -> None:
@@ -230,20 +233,23 @@ class Agent:
         if self.has_processes(self.uid):
             self.kill_until = self.kill_until or now + KILL_TRIES_SECONDS
             if now > self.kill_until:
+                self.left |= frames.LEFT_PROCESSES
                 raise Dirty("a program's descendants can't be killed")
             self.kill_all(self.uid)
             return False
         if not self.tests_done:
             return False  # the judge sees the channel's end now
-        left = find_leftovers(self.scratch, self.places, (self.uid, self.judge_uid))
-        if left:
+        owners, kinds = find_leftovers(self.scratch, self.places, (self.uid, self.judge_uid))
+        self.left |= kinds
+        if owners:
             if self.wiped:
                 raise Dirty("a program left files that can't be removed")
             self.wiped = True
-            for uid in left:
+            for uid in owners:
                 wipe(uid, self.places)
             return self.settle(now)
         if not self.system_v_closed and system_v_rows():
+            self.left |= frames.LEFT_IPC
             raise Dirty("a program left System V segments, semaphores or queues")
         return True
 
@@ -258,7 +264,8 @@ class Agent:
             end = self.end
         elif end == frames.SIGNALLED and status == signal.SIGKILL and oom_kills(self.oom_counter) > self.oom:
             end = frames.OOM_KILLED
-        seen = (end, status, self.ended - self.started, self.cpu, self.peak, self.waited, dirty)
+        wall = self.ended - self.started
+        seen = (end, status, wall, self.cpu, self.peak, self.waited, self.ended, self.left, dirty)
         self.running = False
         self.judge.send(frames.encode(frames.ENDED, *seen))
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+from . import frames
+
+POSIX_IPC = ("/dev/shm", "/dev/mqueue")
+
 
 class Dirty(Exception):
     """This cell can't prove that it is clean."""
@@ -31,19 +35,23 @@ def system_v_rows() -> int:
     return rows
 
 
-def find_leftovers(scratch: str, places: tuple[str, ...], uids: tuple[int, ...]) -> set[int]:
-    """The users of whom something lies in `places`. Raises Dirty where it is another's than one of `uids`."""
+def find_leftovers(scratch: str, places: tuple[str, ...], uids: tuple[int, ...]) -> tuple[set[int], int]:
+    """The users of whom something lies in `places`, and of what kind it is (``frames.LEFT_...``).
+
+    Raises Dirty where it is another's than one of `uids`.
+    """
     try:
         os.rmdir(scratch)  # empty after most programs
     except OSError:
         pass  # it isn't there, or isn't empty: the places say so
-    owners = set()
+    owners, kinds = set(), 0
     for place in places:
         for name in os.listdir(place):
             owners.add(os.lstat(os.path.join(place, name)).st_uid)
+            kinds |= frames.LEFT_IPC if place in POSIX_IPC else frames.LEFT_FILES
     if not owners <= set(uids):
         raise Dirty(f"a file of user {min(owners - set(uids))} lies in {' or '.join(places)}")
-    return owners
+    return owners, kinds
 
 
 def wipe(uid: int, places: tuple[str, ...]) -> None:

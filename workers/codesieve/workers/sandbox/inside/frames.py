@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 # Kinds of message: the first value of each.
 HELLO = 1  # cell to host: protocol, Python version, one line of what it found
@@ -24,7 +24,9 @@ READY = 7
 BEGIN = 8  # judge to agent: the fields of ``Agent.begin``; descriptors go along where there is to be a candidate
 KILL = 9  # judge to agent: how the program is ended
 END = 12  # judge to agent: the tests are done; how the program is ended, or NATURAL
-ENDED = 10  # agent to judge: end, status, wall s, cpu s, peak B, waited s, why the cell mustn't be used again, or ""
+# agent to judge: end, status, wall s, cpu s, peak B, waited s, when it ended, what it left, why the cell mustn't be used
+# again, or ""
+ENDED = 10
 LEAVE = 11  # judge to agent: the host is gone
 
 # How a program is tested.
@@ -45,6 +47,11 @@ CANCELLED = 6
 JUDGE_CPU_LIMIT = 7  # the tests used up their CPU time
 NATURAL = -1  # in END: the program ends by itself
 PROCESS_LIMIT = 8  # only where the kernel doesn't hold a program to it
+
+# What a program left behind, added up.
+LEFT_FILES = 1
+LEFT_PROCESSES = 2
+LEFT_IPC = 4  # System V's, or in the places of POSIX' shared memory, semaphores and queues
 
 # What became of the tests, or of one of them.
 NOT_RUN = 0

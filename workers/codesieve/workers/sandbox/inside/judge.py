@@ -12,6 +12,7 @@ import _socket
 import os
 import select
 import struct
+import time
 
 from . import frames
 from .session import Session
@@ -28,6 +29,7 @@ class Order:
     """What the host asks for."""
 
     def __init__(self, values: tuple[Any, ...]) -> None:
+        self.came_at = time.monotonic()
         (
             _,
             self.id,
@@ -104,6 +106,7 @@ class One:
     def judge(self) -> None:
         order = self.order
         how = frames.NATURAL
+        ready_at = 0.0
         if order.mode == frames.CHECKER:
             self.ask_agent()
             report = run_checker(order.payload[1], order.payload[2:])
@@ -122,12 +125,14 @@ class One:
                 report = run_in_candidate(session, [b"stdio", order.program], False)
             if session.over is not None and session.over[0] == frames.FORGED:
                 how = frames.EXIT
+            ready_at = session.ready_at
         self.judging.agent.send(frames.encode(frames.END, how))
-        seen = self.wait_for_end()
+        *seen, ended_at, left, dirty = self.wait_for_end()
         if self.written > order.output and seen[0] == frames.EXIT:
-            seen = (frames.OUTPUT_LIMIT, *seen[1:])  # it had ended before that was read
+            seen[0] = frames.OUTPUT_LIMIT  # it had ended before that was read
         out, err = map(bytes, self.kept)
-        self.judging.host.sendall(frames.encode(frames.DONE, order.id, *seen[:-1], out, err, report, seen[-1]))
+        phases = times(order, ready_at, ended_at)
+        self.judging.host.sendall(frames.encode(frames.DONE, order.id, *seen, out, err, report, *phases, left, dirty))
 
     def begin(self) -> None:
         order = self.order
@@ -224,6 +229,15 @@ class One:
         for fd in list(self.pipes):
             os.close(fd)
         return ended
+
+
+def times(order: Order, ready_at: float, ended_at: float) -> tuple[float, float]:
+    """How long it took until the candidate was ready, and from then to its end. Our clock and the agent's are one."""
+    if order.mode == frames.CHECKER:
+        return 0.0, 0.0
+    # One that ended before we came to see it ready ran for no time that we know of; one never seen ready did not run.
+    ready_at = min(ready_at or ended_at, ended_at)
+    return max(0.0, ready_at - order.came_at), ended_at - ready_at
 
 
 def file_of(data: bytes) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import time
 
 from . import channel as ch
 from . import frames, plain
@@ -38,6 +39,7 @@ class Session:
         self.over: tuple[int, str, str] | None = None
         self.raised: BaseException | None = None  # the last exception that the program raised into the tests
         self.last_call = ("", "")  # arguments and result, as Python shows them
+        self.ready_at = 0.0  # when the candidate's process was seen to be ready
         self.remotes: dict[int, Remote] = {}  # so that one object of the program's is one here
 
     def end(self, kind: int, name: str = "", message: str = "") -> Over:
@@ -83,9 +85,12 @@ class Session:
         """Whether the candidate's process had been made ready, before it had read a word of the program."""
         self.wait()
         try:
-            return os.read(self.fd, 1) == ch.READY
+            ready = os.read(self.fd, 1) == ch.READY
         except ConnectionResetError:
             return False
+        if ready:
+            self.ready_at = time.monotonic()
+        return ready
 
     def load_program(self, program: bytes) -> None:
         """Raises Over or what the program raised."""
