@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import grpc
@@ -30,20 +30,30 @@ from codesieve.server.access import Access, access_options
 from codesieve.server.cache import CachingJudge
 from codesieve.server.door import Door
 from codesieve.server.errors import ServiceError, StoreUnavailable
-from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker
+from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker, tracing, tracing_class
 from codesieve.server.front import FrontEnd
 from codesieve.server.jobs.retention import sweep_for_ever
 from codesieve.server.jobs.store import JobStore
 from codesieve.server.jobs.stores import open_store, read_store
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
-from codesieve.server.options import Options, address, default_store, fail_on_unknown, runtime_directory
+from codesieve.server.options import (
+    Options,
+    address,
+    check_trace_endpoint,
+    default_store,
+    fail_on_unknown,
+    runtime_directory,
+)
 from codesieve.server.pools import Pool
 from codesieve.server.tokens import TokenDoor
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
 from codesieve.workers.types import Judgement, Program
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
 
 log = logging.getLogger("codesieve.server")
 
@@ -65,13 +75,16 @@ def _sandbox_pool(options: Options) -> Pool[Program, Judgement]:
         options.isolation,
         runtime_dir,
         options.cells,
+        options.trace_endpoint,
     )
     return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers)
 
 
 def _generation_pool(options: Options, name: str, source: str) -> GenerationPool:
     num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
-    factory = functools.partial(generation_worker, source, options.tensor_parallel, options.max_lora_rank)
+    factory = functools.partial(
+        generation_worker, source, options.tensor_parallel, options.max_lora_rank, options.trace_endpoint
+    )
     return Pool(f"generation-{name}", lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas)
 
 
@@ -128,6 +141,21 @@ async def _parts(
         yield store, judge, sandbox, models
 
 
+@asynccontextmanager
+async def _traces(options: Options) -> AsyncIterator[Traces | None]:
+    """The front end's spans, which are sent at the end; None without tracing. Raises `WorkerError`."""
+    made = tracing(options.trace_endpoint, "front-end")
+    if made is None:
+        yield None
+        return
+    from codesieve.server.tracing import Traces
+
+    try:
+        yield Traces(made, options.trace_samples)
+    finally:
+        await made.stop()
+
+
 async def serve(
     options: Options,
     door: Door,
@@ -150,6 +178,7 @@ async def serve(
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
+        traces = await stack.enter_async_context(_traces(options))
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
@@ -163,7 +192,7 @@ async def serve(
         store, judge, sandbox, models = await starting
         metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
-        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door)
+        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door, traces)
         try:
             port = await front.start(options.listen, credentials)
         except OSError as error:
@@ -313,6 +342,20 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     help="How long running jobs may go on after SIGTERM.",
 )
 @click.option(
+    "--trace-endpoint",
+    metavar="URL",
+    help="Send OpenTelemetry spans to this collector, by OTLP over gRPC, for example http://127.0.0.1:4317. Each worker "
+    "sends its own, from its own machine. Off unless given; needs codesieve[tracing].",
+)
+@click.option(
+    "--trace-samples",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    metavar="RATIO",
+    help="The share of samples that have spans of their own in their job's trace. Jobs and rpcs all have.",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=_read_config,
@@ -354,6 +397,9 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
         access.check(options.listen)
         door, credentials = access.door(lambda: datetime.datetime.now(datetime.UTC)), access.credentials()
         read_store(options.store)
+        if options.trace_endpoint is not None:
+            check_trace_endpoint(options.trace_endpoint)
+            tracing_class()  # what isn't there is missed before anything is started
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import urllib.parse
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ class Options:
     """How long jobs are kept after their end; 0 for ever."""
     ray_address: str | None
     drain_seconds: float
+    trace_endpoint: str | None
+    """Where spans are sent; None for nowhere."""
+    trace_samples: float
+    """The share of samples that have spans."""
     parent: int | None
     """The process without which the server stops, if there is one."""
 
@@ -47,6 +52,21 @@ def address(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is not an address; it must be HOST:PORT, for example 127.0.0.1:7420")
     return host.strip("[]"), int(port)
+
+
+def check_trace_endpoint(text: str) -> None:
+    """Raises ValueError that says what is wrong."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port is not None
+        more = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
+    except ValueError:
+        whole, more = False, ""
+    if not whole or more:
+        raise ValueError(
+            "--trace-endpoint: it must be http://HOST:PORT, or https:// for TLS, of a collector that takes OTLP over gRPC, "
+            "for example http://127.0.0.1:4317"
+        )
 
 
 def fail_on_unknown(values: Mapping[str, Any], names: Collection[str], path: Path) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import logging
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from codesieve.server.callers import Scope
 from codesieve.server.convert import answers, requests
@@ -20,6 +22,9 @@ from codesieve.server.quotas import RETRY_SECONDS, DayAccount, InFlight, Limit, 
 from codesieve.server.sharing import Priority, Share
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
 from codesieve.workers.types import Program
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Samples, Traces
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +49,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
         quotas: Quotas,
         charge: Callable[..., Awaitable[bool]],
         now: Callable[[], datetime.datetime],
+        traces: Traces | None,
     ) -> None:
         """`charge` is the store's; it counts what callers use of a day's samples."""
         self._judge = judge
@@ -54,6 +60,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
         self.streams = Limit(MAX_STREAMS, "Judge streams")
         self.metrics = metrics
         self.door = door
+        self.traces = traces
 
     def drain(self) -> None:
         """Refuses new streams; those under way go on."""
@@ -79,7 +86,8 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
             setup = requests.judge_setup(first)
             share = Share(caller, name, call.caller.quota.weight, setup.priority)
             account = DayAccount(caller, self._quotas, self._charge, self._now)
-            stream = _Stream(name, setup, share, self._judge, in_flight, account, self.streams)
+            samples = None if self.traces is None else self.traces.samples_of_stream(call.trace)
+            stream = _Stream(name, setup, share, self._judge, in_flight, account, self.streams, samples)
             del first
             reader = asyncio.create_task(stream.read(request_iterator))
             try:
@@ -105,6 +113,7 @@ class _Stream:
         in_flight: InFlight,
         account: DayAccount,
         streams: Limit,
+        samples: Samples | None,
     ) -> None:
         self._name = name
         self._setup = setup
@@ -113,6 +122,7 @@ class _Stream:
         self._in_flight = in_flight
         self._account = account
         self._streams = streams
+        self._samples = samples
         self._urgent = share.priority is Priority.INTERACTIVE
         self._unanswered: dict[str, int] = {}
         """Items by their ids: the bytes that they hold."""
@@ -168,7 +178,11 @@ class _Stream:
                 self._room.set()
 
     async def _judge_one(self, item_id: str, program: Program) -> None:
-        outcome = await self._judge.run(program, self._share)
+        if self._samples is not None and self._samples.chosen(item_id):
+            with self._samples.span(item_id) as span:
+                outcome = await self._judge.run(dataclasses.replace(program, trace=span.trace), self._share)
+        else:
+            outcome = await self._judge.run(program, self._share)
         await self._answered.put(judge_pb2.JudgeResponse(id=item_id, judgement=answers.judgement(outcome)))
 
     def _full(self, more: int) -> bool:

@@ -11,8 +11,9 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
 from codesieve.workers.sandbox.backend import Backend, CellSpec
@@ -35,6 +36,9 @@ from codesieve.workers.sandbox.probes import PROBES, Probe
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, StdioTests, Verdict, WorkerInfo
 from codesieve.workers.worker import TaskWorker
 
+if TYPE_CHECKING:
+    from codesieve.workers.tracing import Span, Tracing
+
 log = logging.getLogger(__name__)
 
 RETRIES = 2
@@ -51,7 +55,7 @@ OVERTIME_SHARED_CORE = 1.6
 SMT = Path("/sys/devices/system/cpu/smt/active")
 BLAMED_ON_LOAD = 0.1
 """A wall time limit is judged again alone if the program waited for a CPU for more than this part of it."""
-
+UNTRACED = nullcontext()
 
 LARGE_OUTPUT = 64 * 1024
 """From here on comparing goes to a thread: it could hold up every other cell's answers."""
@@ -103,9 +107,10 @@ class Alone:
 class SandboxWorker(TaskWorker[Program, Judgement]):
     """Judges programs in cells of one backend. Implements `Worker[Program, Judgement]`."""
 
-    def __init__(self, backend: Backend, cells: int, *, fresh: bool = False) -> None:
-        """`fresh`: a new cell for each program, instead of a fork in a warm one."""
-        super().__init__(self._judge)
+    def __init__(self, backend: Backend, cells: int, *, fresh: bool = False, tracing: Tracing | None = None) -> None:
+        """`fresh`: a new cell for each program, instead of a fork in a warm one. `tracing` makes spans; None for none."""
+        super().__init__(self._judge if tracing is None else tracing.traced("program", self._judge))
+        self._tracing = tracing
         self._backend = backend
         self._cells = cells
         self._pool = CellPool(lambda: backend.make_cell(SPEC), cells, fresh)
@@ -148,6 +153,8 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         await self.stop_tasks()
         await self._pool.stop()
         await self._backend.stop()
+        if self._tracing is not None:
+            await self._tracing.stop()
 
     async def _judge(self, program: Program) -> Judgement:
         attempt = died = 0
@@ -166,11 +173,19 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         busy = len(self._tasks) > 1
         async with self._pool.cell(program.urgent) as cell, self._order.together():
             run = Run(cell, program, self._overtime if busy else 1.0)
-            judgement = await run.judge()
+            with self._in_cell(program):
+                judgement = await run.judge()
         if not (busy and run.blames_load):
             return judgement
         async with self._pool.cell(program.urgent) as cell, self._order.alone():
-            return await Run(cell, program, 1.0).judge()
+            with self._in_cell(program, alone=True):
+                return await Run(cell, program, 1.0).judge()
+
+    def _in_cell(self, program: Program, *, alone: bool = False) -> AbstractContextManager[Span | None]:
+        """The span of one go at a program in its cell: fork, run and compare. The wait is what is before it."""
+        if self._tracing is None or not program.trace:
+            return UNTRACED
+        return self._tracing.span("cell", program.trace, alone=alone)
 
 
 class Run:
