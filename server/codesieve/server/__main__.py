@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import grpc
@@ -30,30 +30,21 @@ from codesieve.server.access import Access, access_options
 from codesieve.server.cache import CachingJudge
 from codesieve.server.door import Door
 from codesieve.server.errors import ServiceError, StoreUnavailable
-from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker, tracing, tracing_class
+from codesieve.server.factories import CELLS_PER_CORE, generation_worker, sandbox_worker
 from codesieve.server.front import FrontEnd
 from codesieve.server.jobs.retention import sweep_for_ever
 from codesieve.server.jobs.store import JobStore
 from codesieve.server.jobs.stores import open_store, read_store
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
-from codesieve.server.options import (
-    Options,
-    address,
-    check_trace_endpoint,
-    default_store,
-    fail_on_unknown,
-    runtime_directory,
-)
+from codesieve.server.options import Options, address, default_store, fail_on_unknown, runtime_directory
 from codesieve.server.pools import Pool
 from codesieve.server.tokens import TokenDoor
+from codesieve.server.trace_options import check_tracing, open_traces, trace_options
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
 from codesieve.workers.types import Judgement, Program
-
-if TYPE_CHECKING:
-    from codesieve.server.tracing import Traces
 
 log = logging.getLogger("codesieve.server")
 
@@ -141,21 +132,6 @@ async def _parts(
         yield store, judge, sandbox, models
 
 
-@asynccontextmanager
-async def _traces(options: Options) -> AsyncIterator[Traces | None]:
-    """The front end's spans, which are sent at the end; None without tracing. Raises `WorkerError`."""
-    made = tracing(options.trace_endpoint, "front-end")
-    if made is None:
-        yield None
-        return
-    from codesieve.server.tracing import Traces
-
-    try:
-        yield Traces(made, options.trace_samples)
-    finally:
-        await made.stop()
-
-
 async def serve(
     options: Options,
     door: Door,
@@ -178,7 +154,7 @@ async def serve(
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
-        traces = await stack.enter_async_context(_traces(options))
+        traces = await stack.enter_async_context(open_traces(options.trace_endpoint, options.trace_samples))
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
@@ -341,20 +317,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     show_default=True,
     help="How long running jobs may go on after SIGTERM.",
 )
-@click.option(
-    "--trace-endpoint",
-    metavar="URL",
-    help="Send OpenTelemetry spans to this collector, by OTLP over gRPC, for example http://127.0.0.1:4317. Each worker "
-    "sends its own, from its own machine. Off unless given; needs codesieve[tracing].",
-)
-@click.option(
-    "--trace-samples",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    metavar="RATIO",
-    help="The share of samples that have spans of their own in their job's trace. Jobs and rpcs all have.",
-)
+@trace_options
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -397,9 +360,7 @@ def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
         access.check(options.listen)
         door, credentials = access.door(lambda: datetime.datetime.now(datetime.UTC)), access.credentials()
         read_store(options.store)
-        if options.trace_endpoint is not None:
-            check_trace_endpoint(options.trace_endpoint)
-            tracing_class()  # what isn't there is missed before anything is started
+        check_tracing(options.trace_endpoint)
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import urllib.parse
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,21 +51,6 @@ def address(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is not an address; it must be HOST:PORT, for example 127.0.0.1:7420")
     return host.strip("[]"), int(port)
-
-
-def check_trace_endpoint(text: str) -> None:
-    """Raises ValueError that says what is wrong."""
-    try:
-        parts = urllib.parse.urlsplit(text)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port is not None
-        more = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
-    except ValueError:
-        whole, more = False, ""
-    if not whole or more:
-        raise ValueError(
-            "--trace-endpoint: it must be http://HOST:PORT, or https:// for TLS, of a collector that takes OTLP over gRPC, "
-            "for example http://127.0.0.1:4317"
-        )
 
 
 def fail_on_unknown(values: Mapping[str, Any], names: Collection[str], path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from codesieve.workers.types import Generated, GenerationRequest, Judgement, Pro
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 2.0
-"""How long a process that stops waits for its last spans to be taken."""
+"""How long a process that stops waits for its last spans to be taken; not at all for a collector that was away."""
 EXPORT_SECONDS = 5.0
 """How long a batch may take, attempts to send it again included."""
 EVERY_SECONDS = 1.0
@@ -188,7 +188,7 @@ class Tracing:
     def _stop(self) -> None:
         sending = threading.Thread(target=self._provider.shutdown, daemon=True)
         sending.start()
-        sending.join(STOP_SECONDS)
+        sending.join(0 if self._exporter.away else STOP_SECONDS)
         self._exporter.give_up()
 
 
@@ -207,7 +207,8 @@ class _Patient(SpanExporter):
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
         self._endpoint = endpoint
-        self._away = False
+        self.away = False
+        """Whether the last batch could not be sent."""
         self._over = threading.Event()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -215,11 +216,11 @@ class _Patient(SpanExporter):
             return SpanExportResult.FAILURE
         result = self._exporter.export(spans)
         away = result is not SpanExportResult.SUCCESS
-        if away and not self._away:
+        if away and not self.away:
             log.warning("traces: %s takes no spans; they are thrown away until it does", self._endpoint)
-        elif self._away and not away:
+        elif self.away and not away:
             log.info("traces: %s takes spans again", self._endpoint)
-        self._away = away
+        self.away = away
         return result
 
     def shutdown(self) -> None:
