@@ -117,13 +117,16 @@ async def test_what_is_cancelled_is_sent_and_is_no_error() -> None:
 
 async def test_each_go_at_a_program_in_a_cell_has_a_span_of_its_own() -> None:
     sent = Sent()
-    cell = FakeCell(CellLost(SECRET), SEEN)
+    cell = FakeCell(CellLost(SECRET), SEEN, SEEN)
     worker = SandboxWorker(FakeBackend(cell), 1, tracing=sent.tracing)  # type: ignore[arg-type]
     await worker._pool.start()
     await worker.submit([TRACED])
     (result,) = await worker.collect(5)
+    await worker.submit([PROGRAM])  # and of this one nothing is said
+    (other,) = await worker.collect(5)
     await worker.stop()
     assert isinstance(result, Judgement)
+    assert isinstance(other, Judgement)
     first, second, program = await sent.spans()
     assert [one.name for one in (first, second, program)] == ["cell", "cell", "program"]
     assert program.context is not None

@@ -109,7 +109,7 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
 
     def __init__(self, backend: Backend, cells: int, *, fresh: bool = False, tracing: Tracing | None = None) -> None:
         """`fresh`: a new cell for each program, instead of a fork in a warm one. `tracing` makes spans; None for none."""
-        super().__init__(self._judge if tracing is None else tracing.traced("program", self._judge))
+        super().__init__(self._judge)
         self._tracing = tracing
         self._backend = backend
         self._cells = cells
@@ -157,6 +157,14 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
             await self._tracing.stop()
 
     async def _judge(self, program: Program) -> Judgement:
+        if self._tracing is None or not program.trace:
+            return await self._until_judged(program)
+        with self._tracing.span("program", program.trace) as span:
+            judgement = await self._until_judged(dataclasses.replace(program, trace=span.trace))
+            span.outcome(judgement)
+            return judgement
+
+    async def _until_judged(self, program: Program) -> Judgement:
         attempt = died = 0
         while True:
             try:
