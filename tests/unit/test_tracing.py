@@ -191,9 +191,10 @@ async def test_an_outage_of_the_collector_is_logged_once_and_so_is_its_end(caplo
     await until_taken(away, "sent")
     await tracing.stop()
     assert [record.getMessage() for record in caplog.records] == [
-        "traces: http://collector:4317 takes no spans; they are thrown away until it does",
-        "traces: http://collector:4317 takes spans again",
+        "the collector takes no spans; they are thrown away until it does",
+        "the collector takes spans again",
     ]
+    assert {vars(record)["endpoint"] for record in caplog.records} == {"http://collector:4317"}
 
 
 async def test_more_spans_than_a_collector_takes_are_dropped_and_stopping_breaks_off(

@@ -206,7 +206,7 @@ class _Patient(SpanExporter):
 
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
-        self._endpoint = endpoint
+        self._whose = {"endpoint": endpoint}
         self.away = False
         """Whether the last batch could not be sent."""
         self._over = threading.Event()
@@ -217,9 +217,9 @@ class _Patient(SpanExporter):
         result = self._exporter.export(spans)
         away = result is not SpanExportResult.SUCCESS
         if away and not self.away:
-            log.warning("traces: %s takes no spans; they are thrown away until it does", self._endpoint)
+            log.warning("the collector takes no spans; they are thrown away until it does", extra=self._whose)
         elif self.away and not away:
-            log.info("traces: %s takes spans again", self._endpoint)
+            log.info("the collector takes spans again", extra=self._whose)
         self.away = away
         return result
 
