@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import use_span
 from prometheus_client import CollectorRegistry
-from tests.house import FunctionWorker, generate_right_for_even, judge_by_text
+from tests.house import MINE, FunctionWorker, generate_right_for_even, judge_by_text, key, recorded
 
 from codesieve.client import AsyncClient, Client, Generation, InvalidRequest, requests
 from codesieve.client.problems import FunctionTests, Problem
@@ -22,11 +23,13 @@ from codesieve.client.types import JudgeItem
 from codesieve.server.callers import ANYONE
 from codesieve.server.door import OpenDoor
 from codesieve.server.front import FrontEnd
+from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.memory import MemoryStore
-from codesieve.server.jobs.model import JobKey
+from codesieve.server.jobs.model import JobKey, JobState
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
+from codesieve.server.quotas import Quotas
 from codesieve.server.tracing import Traces
 from codesieve.v1 import job_pb2_grpc
 from codesieve.workers.tracing import Tracing
@@ -35,6 +38,10 @@ from codesieve.workers.types import GenerationRequest, Program
 PROBLEMS = [Problem("p/0", "def f():\n", FunctionTests("def check(candidate): pass"), "f")]
 CREATE = "codesieve.v1.JobService/CreateJob"
 PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+
+
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class House:
@@ -49,9 +56,9 @@ class House:
             lambda name, source: Pool("generation", lambda: self._worker(generate_right_for_even), 1)
         )
         self.judge: Pool[Program, Any] = Pool("sandbox", lambda: self._worker(judge_by_text), 1)
-        traces = Traces(self._tracing, ratio)
+        self.traces = Traces(self._tracing, ratio)
         self.front = FrontEnd(
-            self.judge, "local", self.models, Metrics(CollectorRegistry()), self.store, OpenDoor(), traces
+            self.judge, "local", self.models, Metrics(CollectorRegistry()), self.store, OpenDoor(), self.traces
         )
         self.address = ""
 
@@ -200,6 +207,19 @@ async def test_the_same_request_again_is_the_same_job_in_its_first_trace() -> No
     (job,) = spans["job"]
     assert len(spans[CREATE]) == 2
     assert hexadecimal(job)[0] == "0123456789abcdef0123456789abcdef"
+
+
+async def test_a_job_that_is_cancelled_before_it_runs_has_its_span() -> None:
+    house = House(1.0)
+    metrics, quotas = Metrics(CollectorRegistry()), Quotas(OpenDoor().quota_of)
+    jobs = JobManager(house.store, "front", house.models, house.judge, "", metrics, quotas, utc_now, house.traces)
+    await jobs.create(MINE, "j", *recorded([b"x"]), PARENT)  # nobody takes it: the manager was never started
+    for _ in range(2):
+        assert (await jobs.cancel(key("j"))).state is JobState.CANCELLED
+    (span,) = (await house.sent())["job"]
+    assert hexadecimal(span) == ("0123456789abcdef0123456789abcdef", "0123456789abcdef")
+    assert span.attributes is not None
+    assert span.attributes["codesieve.state"] == "CANCELLED"
 
 
 async def test_a_judge_streams_items_are_below_its_rpc() -> None:

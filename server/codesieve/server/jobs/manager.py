@@ -145,7 +145,10 @@ class JobManager:
 
     async def cancel(self, key: JobKey) -> Job:
         """Stops a job and waits until it has ended, wherever it runs; one that had ended stays as it is."""
-        job = await self._store.request_cancel(key, self._now())
+        now = self._now()
+        job = await self._store.request_cancel(key, now)
+        if self._traces is not None and job.start_time is None and job.end_time == now:
+            self._traces.job_ended(job)  # the store ended it, before anybody ran it
         self._stream.wake(key)
         if not job.state.ended:
             runner = self._runners.get(key)
