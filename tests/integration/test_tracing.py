@@ -123,7 +123,9 @@ async def test_as_many_samples_as_are_asked_for_have_spans(ratio: float, chosen:
     async with a_house(ratio) as house:
         await run(house)
         spans = await house.sent()
-    assert len(spans["job"]) == 1
+    (job,) = spans["job"]
+    assert job.context is not None
+    assert {one.parent.span_id for one in spans.get("sample", ()) if one.parent} <= {job.context.span_id}
     assert [len(spans.get(name, ())) for name in ("sample", "generate", "judge")] == [chosen] * 3
     assert len([trace for trace in house.given if trace]) == 2 * chosen
     assert len(house.given) == 8
