@@ -75,6 +75,20 @@ async def test_the_same_request_again_is_the_same_job_and_another_is_refused(sto
     assert await store.last_sequence(job.key) == 1
 
 
+async def test_a_jobs_trace_is_kept_until_its_end_and_is_no_part_of_the_request(store: JobStore) -> None:
+    job, contents = a_job("j")
+    traced = dataclasses.replace(job, trace="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
+    await store.create(traced, contents, ANY)
+    assert await store.create(job, contents, ANY) == (traced, False)
+    assert await store.create(dataclasses.replace(job, trace="another"), contents, ANY) == (traced, False)
+    ((claimed, lease),) = await store.claim("front", NOW, at(10), [], 1)
+    assert claimed.trace == traced.trace
+    running = claimed.moved(JobState.RUNNING, NOW)
+    await store.append(lease, 1, happened(JobChanged(running)), running.progress)
+    ((claimed, _),) = await store.claim("another", at(11), at(20), [], 1)
+    assert claimed.trace == traced.trace
+
+
 async def test_of_many_equal_requests_at_once_one_makes_the_job(store: JobStore) -> None:
     made = await asyncio.gather(*(store.create(*a_job("j"), ANY) for _ in range(20)))
     assert sorted(new for _, new in made) == [False] * 19 + [True]

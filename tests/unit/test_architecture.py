@@ -18,7 +18,8 @@ MODULES = sorted(
     if not path.stem.endswith(("_pb2", "_pb2_grpc"))
 )
 MAX_LINES = 450
-HEAVY = {"ray", "vllm", "torch", "docker", "openai", "grpc", "google"}
+OPTIONAL = {"opentelemetry"}
+HEAVY = OPTIONAL | {"ray", "vllm", "torch", "docker", "openai", "grpc", "google"}
 
 
 def test_imports_run_one_way() -> None:
@@ -43,6 +44,14 @@ def test_modules_are_found() -> None:
 def test_modules_are_small(path: Path) -> None:
     lines = len(path.read_text().splitlines())
     assert lines < MAX_LINES, f"{lines} lines; under {MAX_LINES} is the rule: split it"
+
+
+@pytest.mark.parametrize("module", ["server.__main__", "workers.generation.worker", "client.cli.app"])
+def test_what_is_off_by_default_is_not_loaded(module: str) -> None:
+    script = f"import sys, codesieve.{module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not OPTIONAL & set(done.stdout.split())
 
 
 @pytest.mark.parametrize(

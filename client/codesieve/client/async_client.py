@@ -20,6 +20,7 @@ from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
+from codesieve.client.tracing import calling
 from codesieve.v1 import job_pb2
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ class AsyncClient:
                             await asyncio.sleep(seconds)
                         case flows.Call(method=method, request=request, timeout_seconds=timeout):
                             one = request.open() if isinstance(request, flows.Upload) else request
-                            answer = await self._stubs.call(method, one, timeout)
+                            with calling(method):
+                                answer = await self._stubs.call(method, one, timeout)
                         case flows.Open(method=method, request=request):
                             if stream is not None:
                                 stream.cancel()

@@ -6,6 +6,7 @@ from typing import Any
 
 from codesieve.client.requests import MAX_MESSAGE_BYTES
 from codesieve.client.security import Security, is_loopback
+from codesieve.client.tracing import outgoing
 from codesieve.v1 import job_pb2_grpc, judge_pb2_grpc, model_pb2_grpc
 
 DEFAULT_TARGET = "127.0.0.1:7420"
@@ -50,9 +51,10 @@ class Stubs:
         }
 
     def call(self, name: str, request: Any, timeout: float | None = None) -> Any:
-        """Begins a call; `request` is a message, or an iterator of them."""
+        """Begins a call; `request` is a message, or an iterator of them. It goes on in the trace of the current span."""
         service, _, method = name.partition(".")
-        return getattr(self._services[service], method)(request, timeout=timeout, metadata=self._metadata)
+        metadata = self._metadata + outgoing()
+        return getattr(self._services[service], method)(request, timeout=timeout, metadata=metadata)
 
 
 def no_answer(target: str, seconds: float) -> str:

@@ -17,6 +17,7 @@ from codesieve.client.problems import Problem
 from codesieve.client.requests import Generation
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
+from codesieve.client.tracing import calling
 from codesieve.v1 import job_pb2
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ class Client:
                             time.sleep(seconds)
                         case flows.Call(method=method, request=request, timeout_seconds=timeout):
                             one = request.open() if isinstance(request, flows.Upload) else request
-                            answer = self._stubs.call(method, one, timeout)
+                            with calling(method):
+                                answer = self._stubs.call(method, one, timeout)
                         case flows.Open(method=method, request=request):
                             if stream is not None:
                                 stream.cancel()

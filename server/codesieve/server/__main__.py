@@ -41,6 +41,7 @@ from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.options import Options, address, default_store, fail_on_unknown, runtime_directory
 from codesieve.server.pools import Pool
 from codesieve.server.tokens import TokenDoor
+from codesieve.server.trace_options import check_tracing, open_traces, trace_options
 from codesieve.workers import logs
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
@@ -67,6 +68,7 @@ def _sandbox_pool(options: Options, metrics: Metrics) -> Pool[Program, Judgement
         options.isolation,
         runtime_dir,
         options.cells,
+        options.trace_endpoint,
         measured=options.metrics_listen is not None,
     )
     events = metrics.pool("sandbox", hop="judge")
@@ -75,7 +77,9 @@ def _sandbox_pool(options: Options, metrics: Metrics) -> Pool[Program, Judgement
 
 def _generation_pool(options: Options, metrics: Metrics, model: str, source: str) -> GenerationPool:
     num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
-    factory = functools.partial(generation_worker, source, options.tensor_parallel, options.max_lora_rank)
+    factory = functools.partial(
+        generation_worker, source, options.tensor_parallel, options.max_lora_rank, options.trace_endpoint
+    )
     name = f"generation-{model}"
     events = metrics.pool(name, hop="generation")
     return Pool(name, lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas, events)
@@ -155,6 +159,7 @@ async def serve(
 
     metrics = Metrics(CollectorRegistry())
     async with AsyncExitStack() as stack:
+        traces = await stack.enter_async_context(open_traces(options.trace_endpoint, options.trace_samples))
         if options.parent is not None:
             watcher = asyncio.create_task(_stop_with_parent(options.parent, (stop, hurry)))
             stack.callback(watcher.cancel)
@@ -167,7 +172,7 @@ async def serve(
             return
         store, judge, sandbox, models = await starting
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
-        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door)
+        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door, traces)
         try:
             port = await front.start(options.listen, credentials)
         except OSError as error:
@@ -325,6 +330,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     show_default=True,
     help="How long running jobs may go on after SIGTERM.",
 )
+@trace_options
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -377,6 +383,7 @@ def main(announce: Path | None, log_format: logs.Form, log_level: str, exit_with
         access.check(options.listen)
         door, credentials = access.door(lambda: datetime.datetime.now(datetime.UTC)), access.credentials()
         read_store(options.store)
+        check_tracing(options.trace_endpoint)
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import logging
 import uuid
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
@@ -29,6 +30,9 @@ from codesieve.server.services.jobs import JobService
 from codesieve.server.services.judge import JudgeService
 from codesieve.server.services.models import ModelService
 from codesieve.v1 import job_pb2, judge_pb2, model_pb2
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +56,23 @@ def _now() -> datetime.datetime:
 
 
 class FrontEnd:
-    """The services over what judges, the models and the store of jobs; `door` says who comes in."""
+    """The services over what judges, the models and the store of jobs; `door` says who comes in.
+
+    `traces` makes the spans; None for none.
+    """
 
     def __init__(
-        self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics, store: JobStore, door: Door
+        self,
+        judge: Judges,
+        sandbox: str,
+        models: ModelRegistry,
+        metrics: Metrics,
+        store: JobStore,
+        door: Door,
+        traces: Traces | None = None,
     ) -> None:
+        if traces is not None:
+            judge = traces.hop("judge", judge)
         self._quotas = quotas = Quotas(door.quota_of)
         self._intake = Intake()
         self._jobs = JobManager(
@@ -68,8 +84,9 @@ class FrontEnd:
             metrics,
             quotas,
             now=_now,
+            traces=traces,
         )
-        self._judging = JudgeService(judge, metrics, door, quotas, store.charge, _now)
+        self._judging = JudgeService(judge, metrics, door, quotas, store.charge, _now, traces)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -83,8 +100,8 @@ class FrontEnd:
             maximum_concurrent_rpcs=MAX_RPCS,
         )
         self._health = health.aio.HealthServicer()
-        self._job_service = JobService(self._jobs, models, metrics, door)
-        servicers = (self._job_service, self._judging, ModelService(models, metrics, door))
+        self._job_service = JobService(self._jobs, models, metrics, door, traces)
+        servicers = (self._job_service, self._judging, ModelService(models, metrics, door, traces))
         self._server.add_generic_rpc_handlers(
             [handler(servicer, each, self._intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
         )

@@ -1,4 +1,4 @@
-"""What is the same around every rpc: who calls, its request id, its errors as statuses, its time and its code.
+"""What is the same around every rpc: who calls, its request id, its errors as statuses, its time, its code and its span.
 
 `rpc` is one decorator for a servicer's methods, unary and streaming, which get a `Call` in place of gRPC's context;
 `status_of` is the one function that says what an exception is on the wire. A client's ``x-request-id`` metadata is taken
@@ -22,7 +22,7 @@ import time
 import traceback
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
@@ -36,6 +36,9 @@ from codesieve.server.intake import Incoming
 from codesieve.server.metrics import Metrics
 from codesieve.workers.faults import outline
 
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ audit = logging.getLogger("codesieve.audit")
 
 DETAILS_KEY = "grpc-status-details-bin"
 REQUEST_ID_KEY = "x-request-id"
+PACKAGE = "codesieve.v1"
 MAX_LINE = 600
 """Bytes of a message; each may take three on the wire, and clients take 8 KiB of trailing metadata by default."""
 MAX_DETAIL = 200
@@ -73,6 +77,7 @@ class Servicer(Protocol):
 
     metrics: Metrics
     door: Door
+    traces: Traces | None
 
 
 Refusal = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
@@ -86,6 +91,8 @@ class Call:
     caller: Caller
     request_id: str
     context: Context
+    trace: str = ""
+    """The W3C traceparent of its span, "" where it isn't traced."""
 
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
@@ -130,7 +137,7 @@ def line(text: str, most: int) -> str:
 
 
 def rpc(scope: Scope, *, large: bool = False, whole_stream: bool = True) -> Callable[[MethodT], MethodT]:
-    """Puts the door, request id, error mapping and timing around a servicer's method, which needs `scope`.
+    """Puts the door, request id, error mapping, timing and span around a servicer's method, which needs `scope`.
 
     `large` and `whole_stream` say how its messages are received: see `intake.Incoming.taken`.
     """
@@ -214,18 +221,25 @@ class _Around:
         given = self._metadata.get(REQUEST_ID_KEY, "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         context.set_trailing_metadata(((REQUEST_ID_KEY, self.request_id),))
+        self._traces = servicer.traces
+        if self._traces is not None:
+            name = f"{PACKAGE}.{type(servicer).__name__}/{method}"
+            self._span = self._traces.rpc(name, self.request_id, self._metadata)
         self._metrics.begun()  # the last thing here: from now on it ends
 
     async def enter(self, scope: Scope) -> Call:
         """Raises what the door does."""
         caller = await self._door.enter(self._method, scope, self._metadata)
         self._caller = caller.name
-        return Call(caller, self.request_id, self._context)
+        trace = "" if self._traces is None else self._span.trace
+        return Call(caller, self.request_id, self._context, trace)
 
     def ended(self, code: grpc.StatusCode) -> None:
         self._metrics.ended()
         self._metrics.ended_with(code.name)()
         self._metrics.took(time.monotonic() - self._start)
+        if self._traces is not None:
+            self._traces.rpc_ended(self._span, code.name)
 
     def refused(self, error: Exception) -> Refusal:
         """What gRPC is to end the call with; counted and logged.

@@ -37,6 +37,10 @@ class Options:
     """How long jobs are kept after their end; 0 for ever."""
     ray_address: str | None
     drain_seconds: float
+    trace_endpoint: str | None
+    """Where spans are sent; None for nowhere."""
+    trace_samples: float
+    """The share of samples that have spans."""
     parent: int | None
     """The process without which the server stops, if there is one."""
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from codesieve.server.jobs.early import EarlyStopper
 from codesieve.server.jobs.model import (
@@ -28,6 +29,9 @@ from codesieve.server.jobs.places import Group
 from codesieve.server.quotas import Quotas
 from codesieve.server.sharing import Priority, Share
 from codesieve.workers.types import Generated, GenerationRequest, Judgement, Problem, Program, Sample, WorkFailed
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Samples
 
 Emit = Callable[[Happening], Awaitable[None]]
 
@@ -60,7 +64,9 @@ class Pipeline:
         emit: Emit,
         quotas: Quotas,
         stopper: EarlyStopper | None = None,
+        samples: Samples | None = None,
     ) -> None:
+        """`samples` has the spans of those that are traced."""
         self._job = job
         self._contents = contents
         self._generate = generate
@@ -73,6 +79,7 @@ class Pipeline:
         # walk is being cancelled.
         self._owner = f"jobs/{job.key}/{uuid.uuid4().hex}"
         self._stopper = stopper
+        self._samples = samples
         self._under_way: collections.defaultdict[Group, set[asyncio.Task[None]]] = collections.defaultdict(set)
         """With early stop: who walks whose end isn't known yet."""
 
@@ -85,6 +92,8 @@ class Pipeline:
         in_flight = 2 * (self._judge.capacity + (self._generate.capacity if self._generate else 0))
         places = asyncio.Semaphore(max(in_flight, 1))
 
+        walk = self._walk if self._samples is None else self._traced_walk
+
         def walked(_: asyncio.Task[None]) -> None:
             places.release()
 
@@ -92,11 +101,11 @@ class Pipeline:
             for problem, work, is_told in self._steps(begun, unjudged):
                 await places.acquire()
                 if self._stopper is None:
-                    walkers.create_task(self._walk(problem, work, is_told)).add_done_callback(walked)
+                    walkers.create_task(walk(problem, work, is_told)).add_done_callback(walked)
                     continue
                 group = self._stopper.group(sample_id(problem.problem_id, work.temperature, work.index))
                 if self._stopper.wants(group):
-                    walker = walkers.create_task(self._walk(problem, work, is_told))
+                    walker = walkers.create_task(walk(problem, work, is_told))
                     walker.add_done_callback(walked)
                     self._under_way[group].add(walker)
                 else:
@@ -116,12 +125,26 @@ class Pipeline:
             if not begun(sample.sample_id):
                 yield problems[sample.problem_id], sample, False
 
-    async def _walk(self, problem: Problem, work: GenerationRequest | Sample | None, is_told: bool) -> None:
+    async def _traced_walk(self, problem: Problem, work: GenerationRequest | Sample, is_told: bool) -> None:
+        """One sample, in a span if it is chosen."""
+        assert self._samples is not None
+        name = sample_id(problem.problem_id, work.temperature, work.index)
+        if not self._samples.chosen(name):
+            await self._walk(problem, work, is_told)
+            return
+        with self._samples.span(name) as span:
+            await self._walk(problem, work, is_told, span.trace)
+
+    async def _walk(
+        self, problem: Problem, work: GenerationRequest | Sample | None, is_told: bool, trace: str = ""
+    ) -> None:
         """One sample. In one coroutine, because there are as many of it as samples in flight."""
         await self._quota.take()
         try:
             if isinstance(work, GenerationRequest):
                 assert self._generate is not None
+                if trace:
+                    work = dataclasses.replace(work, trace=trace)
                 made = await self._generate.run(work, self._share)
                 if isinstance(made, WorkFailed):
                     name = sample_id(work.problem_id, work.temperature, work.index)
@@ -131,7 +154,7 @@ class Pipeline:
                 work = _sample(work, made)
                 del made
             assert work is not None
-            program = self._program(problem, work)
+            program = self._program(problem, work, trace)
             name = work.sample_id
             if not is_told:
                 await self._emit(SampleGenerated(work))
@@ -155,10 +178,10 @@ class Pipeline:
             for other in self._under_way.pop(group):
                 other.cancel()
 
-    def _program(self, problem: Problem, sample: Sample) -> Program:
+    def _program(self, problem: Problem, sample: Sample, trace: str) -> Program:
         work_id = f"{self._owner}/{sample.sample_id}"
         urgent = self._share.priority is Priority.INTERACTIVE
-        return Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner, urgent)
+        return Program(work_id, problem, sample.completion, self._job.spec.limits, self._owner, urgent, trace)
 
 
 def _sample(request: GenerationRequest, made: Generated) -> Sample:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,11 @@ from codesieve.server import __main__ as server
         ('model = ["replay:"]', "names no file"),
         ('store = "mysql://u:p@h/d"', "--store: mysql:// is no store"),
         ("retention-days = -1", "-1.0 is not in the range"),
+        ('trace-endpoint = "127.0.0.1:4317"', "--trace-endpoint: it must be http://HOST:PORT"),
+        ('trace-endpoint = "http://127.0.0.1"', "--trace-endpoint: it must be http://HOST:PORT"),
+        ('trace-endpoint = "http://127.0.0.1:4318/v1/traces"', "--trace-endpoint: it must be http://HOST:PORT"),
+        ('trace-endpoint = "http://[::1:4317"', "--trace-endpoint: it must be http://HOST:PORT"),
+        ("trace-samples = 1.5", "1.5 is not in the range"),
     ],
 )
 def test_a_wrong_configuration(tmp_path: Path, config: str, message: str) -> None:
@@ -36,6 +43,16 @@ def test_a_wrong_configuration(tmp_path: Path, config: str, message: str) -> Non
     assert "Traceback" not in done.output
     if announcement.exists():  # the options were read, and what they ask for can't be had
         assert message in json.loads(announcement.read_text())["error"]
+
+
+def test_tracing_without_opentelemetry_is_refused_in_one_line() -> None:
+    script = "import sys; sys.modules['opentelemetry'] = None; from codesieve.server.__main__ import main; main()"
+    command = [sys.executable, "-c", script, "--trace-endpoint", "http://127.0.0.1:4317", "--store", "memory"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "--trace-endpoint needs OpenTelemetry" in line
+    assert line.endswith("pip install 'codesieve[tracing]'")
 
 
 def test_a_configuration_that_is_not_there() -> None:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.store_jobs import a_job
 
 from codesieve.server.jobs.model import (
     Failure,
@@ -148,6 +149,15 @@ def test_fields_may_be_added_later_and_go_away() -> None:
     kept["gone"] = 1
     again = codec.decode(b"\x01" + msgspec.msgpack.encode(kept), Sample)
     assert again == dataclasses.replace(sample, finish_reason=None)
+
+
+def test_a_job_that_was_kept_before_there_were_traces_has_none() -> None:
+    job, _ = a_job("j")
+    kept = msgspec.msgpack.decode(codec.encode_job(job)[1:])
+    del kept["trace"]
+    again = codec.decode_job(b"\x01" + msgspec.msgpack.encode(kept), codec.encode(job.progress))
+    assert again == job
+    assert again.trace == ""
 
 
 def test_an_outage_has_no_verdict_in_its_row() -> None:

@@ -233,6 +233,8 @@ class GenerationRequest:
     """The version of the weights that it has to be made with, "" for any."""
     adapter: str = ""
     """The LoRA adapter to sample with, "" for none."""
+    trace: str = ""
+    """The W3C traceparent of the span that it belongs to, "" where it isn't traced."""
 
     @property
     def prefix(self) -> tuple[str, str]:
@@ -289,6 +291,8 @@ class Program:
     """Whose tests these are, such as a job's id. A process that runs tests never serves two owners."""
     urgent: bool = False
     """Whether it passes in front of those that aren't and wait for a cell."""
+    trace: str = ""
+    """The W3C traceparent of the span that it belongs to, "" where it isn't traced."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

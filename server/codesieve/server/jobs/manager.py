@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from codesieve.server.callers import Caller
 from codesieve.server.errors import Draining, NotFound, PreconditionFailed, StoreUnavailable
@@ -36,6 +37,9 @@ from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import Quotas
 from codesieve.workers.faults import outline
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +67,7 @@ class JobManager:
         metrics: Metrics,
         quotas: Quotas,
         now: Callable[[], datetime.datetime],
+        traces: Traces | None = None,
     ) -> None:
         self._store = store
         self._front_end = front_end
@@ -73,6 +78,7 @@ class JobManager:
         self._metrics = metrics
         self._quotas = quotas
         self._now = now
+        self._traces = traces
         self._runners: dict[JobKey, JobRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
@@ -83,15 +89,18 @@ class JobManager:
         """Begins to take jobs from the store."""
         self._keeper = asyncio.create_task(self._keep())
 
-    async def create(self, caller: Caller, job_id: str, spec: JobSpec, contents: JobContents) -> Job:
-        """Makes a job; returns the one that is there if an equal one was made under this id before."""
+    async def create(self, caller: Caller, job_id: str, spec: JobSpec, contents: JobContents, trace: str = "") -> Job:
+        """Makes a job; returns the one that is there if an equal one was made under this id before.
+
+        `trace` is the traceparent that its spans go below, "" for none.
+        """
         if self._draining:
             raise Draining
         if spec.generation is not None:
             await self._check(JobKey(caller.name, job_id), spec.generation)
         digest = await asyncio.to_thread(request_digest, spec, contents)
         progress = Progress(samples_total=samples_total(spec, contents))
-        job = Job(JobKey(caller.name, job_id), spec, digest, JobState.PENDING, self._now(), progress)
+        job = Job(JobKey(caller.name, job_id), spec, digest, JobState.PENDING, self._now(), progress, trace=trace)
         admission = Admission(MAX_OPEN, caller.quota.jobs, caller.quota.samples_per_day)
         kept, is_new = await self._store.create(job, contents, admission)
         if is_new:
@@ -112,7 +121,7 @@ class JobManager:
                 return
             raise
 
-    async def rejudge(self, caller: Caller, source_id: str, job_id: str) -> Job:
+    async def rejudge(self, caller: Caller, source_id: str, job_id: str, trace: str = "") -> Job:
         """Makes a job of the samples that an ended one has."""
         source = await self._store.get(JobKey(caller.name, source_id))
         if not source.state.ended:
@@ -123,7 +132,7 @@ class JobManager:
         given = source.spec
         spec = JobSpec(None, given.limits, given.ks, given.source, given.limit, given.priority, None, source_id)
         problems = (await self._store.contents(source.key)).problems
-        return await self.create(caller, job_id, spec, JobContents(problems, samples))
+        return await self.create(caller, job_id, spec, JobContents(problems, samples), trace)
 
     async def get(self, key: JobKey) -> Job:
         return await self._store.get(key)
@@ -136,7 +145,10 @@ class JobManager:
 
     async def cancel(self, key: JobKey) -> Job:
         """Stops a job and waits until it has ended, wherever it runs; one that had ended stays as it is."""
-        job = await self._store.request_cancel(key, self._now())
+        now = self._now()
+        job = await self._store.request_cancel(key, now)
+        if self._traces is not None and job.start_time is None and job.end_time == now:
+            self._traces.job_ended(job)  # the store ended it, before anybody ran it
         self._stream.wake(key)
         if not job.state.ended:
             runner = self._runners.get(key)
@@ -216,6 +228,7 @@ class JobManager:
             self._quotas,
             self._now,
             written=lambda sequence: self._stream.wake(job.key, sequence),
+            traces=self._traces,
         )
         self._runners[job.key] = runner
         task = asyncio.create_task(self._guard(job, lease, runner), name=str(job.key))

@@ -279,6 +279,8 @@ class Job:
     end_time: datetime.datetime | None = None
     report: Report | None = None
     failure: Failure | None = None
+    trace: str = ""
+    """The W3C traceparent of the rpc that made it, "" where it isn't traced. No part of what was asked for."""
 
     @property
     def job_id(self) -> str:

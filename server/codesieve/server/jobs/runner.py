@@ -9,6 +9,7 @@ import datetime
 import enum
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from codesieve.server.errors import NotFound, ServiceError, StoreUnavailable
 from codesieve.server.jobs.model import (
@@ -28,10 +29,13 @@ from codesieve.server.jobs.recorder import Recorder, until_available
 from codesieve.server.jobs.store import JobStore, Lease, LeaseLost
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
-from codesieve.server.pipeline import Emit, Judges, Pipeline
+from codesieve.server.pipeline import Emit, Generates, Judges, Pipeline
 from codesieve.server.quotas import Quotas
 from codesieve.workers.faults import outline
 from codesieve.workers.types import Sample, WorkFailed
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class JobRunner:
         quotas: Quotas,
         now: Callable[[], datetime.datetime],
         written: Callable[[int], None],
+        traces: Traces | None = None,
     ) -> None:
         self._job = job
         self._lease = lease
@@ -76,6 +81,7 @@ class JobRunner:
         self._quotas = quotas
         self._now = now
         self._written = written
+        self._traces = traces
         self._stop: Stop | None = None
         self._walking: asyncio.Task[None] | None = None
 
@@ -169,6 +175,8 @@ class JobRunner:
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
         self._job = await self._move(recorder, ended, state)
         await recorder.flush()
+        if self._traces is not None:
+            self._traces.job_ended(self._job)
 
     async def _walk(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], emit: Emit
@@ -178,8 +186,11 @@ class JobRunner:
             return JobState.CANCELLED, None
         spec = self._job.spec
         try:
-            pool = self._models.pool(spec.generation.model) if spec.generation else None
-            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas, record.stopper())
+            pool: Generates | None = self._models.pool(spec.generation.model) if spec.generation else None
+            samples = None if self._traces is None else self._traces.samples_of_job(self._job)
+            if pool is not None and samples is not None and self._traces is not None:
+                pool = self._traces.hop("generate", pool)
+            pipeline = Pipeline(self._job, contents, pool, self._judge, emit, self._quotas, record.stopper(), samples)
             self._walking = asyncio.create_task(pipeline.run(record.begun, unjudged))
             async with asyncio.timeout(self._seconds_left()):
                 await self._walking

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from google.protobuf import empty_pb2
 
@@ -19,24 +20,30 @@ from codesieve.server.quotas import Limit
 from codesieve.server.uploads import Uploads
 from codesieve.v1 import job_pb2, job_pb2_grpc
 
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
+
 MAX_WATCHERS = 1024
 
 
 class JobService(job_pb2_grpc.JobServiceServicer):
     """A caller's own jobs."""
 
-    def __init__(self, jobs: JobManager, models: ModelRegistry, metrics: Metrics, door: Door) -> None:
+    def __init__(
+        self, jobs: JobManager, models: ModelRegistry, metrics: Metrics, door: Door, traces: Traces | None
+    ) -> None:
         self._jobs = jobs
         self._models = models
         self.watchers = Limit(MAX_WATCHERS, "WatchJob streams")
         self.uploads = Uploads()
         self.metrics = metrics
         self.door = door
+        self.traces = traces
 
     @rpc(Scope.SUBMIT, large=True)
     async def CreateJob(self, request: job_pb2.CreateJobRequest, call: Call) -> job_pb2.Job:
         job_id, spec, contents = requests.create_job(request, self._models)
-        return answers.job(await self._jobs.create(call.caller, job_id, spec, contents))
+        return answers.job(await self._jobs.create(call.caller, job_id, spec, contents, call.trace))
 
     @rpc(Scope.SUBMIT, large=True, whole_stream=False)
     async def UploadJob(self, request_iterator: AsyncIterator[job_pb2.UploadJobRequest], call: Call) -> job_pb2.Job:
@@ -51,12 +58,12 @@ class JobService(job_pb2_grpc.JobServiceServicer):
             if reader is None:
                 raise requests.no_start()
             job_id, spec, contents = reader.result(self._models)
-            return answers.job(await self._jobs.create(call.caller, job_id, spec, contents))
+            return answers.job(await self._jobs.create(call.caller, job_id, spec, contents, call.trace))
 
     @rpc(Scope.SUBMIT)
     async def RejudgeJob(self, request: job_pb2.RejudgeJobRequest, call: Call) -> job_pb2.Job:
         source, job_id = requests.rejudge_job(request)
-        return answers.job(await self._jobs.rejudge(call.caller, source, job_id))
+        return answers.job(await self._jobs.rejudge(call.caller, source, job_id, call.trace))
 
     @rpc(Scope.SUBMIT)
     async def DeleteJob(self, request: job_pb2.DeleteJobRequest, call: Call) -> empty_pb2.Empty:

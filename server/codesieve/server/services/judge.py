@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from codesieve.server.callers import Scope
 from codesieve.server.convert import answers, requests
@@ -22,6 +24,9 @@ from codesieve.server.sharing import Priority, Share
 from codesieve.server.waits import Line
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
 from codesieve.workers.types import Program
+
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Samples, Traces
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
         quotas: Quotas,
         charge: Callable[..., Awaitable[bool]],
         now: Callable[[], datetime.datetime],
+        traces: Traces | None,
     ) -> None:
         """`charge` is the store's; it counts what callers use of a day's samples."""
         self._judge = judge
@@ -56,6 +62,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
         self.streams = Limit(MAX_STREAMS, "Judge streams")
         self.metrics = metrics
         self.door = door
+        self.traces = traces
 
     def drain(self) -> None:
         """Refuses new streams; those under way go on."""
@@ -81,7 +88,10 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
             setup = requests.judge_setup(first)
             share = Share(caller, name, call.caller.quota.weight, setup.priority)
             account = DayAccount(caller, self._quotas, self._charge, self._now)
-            stream = _Stream(name, setup, share, self._judge, in_flight, account, self.streams, self.metrics, line)
+            samples = None if self.traces is None else self.traces.samples_of_stream(call.trace)
+            stream = _Stream(
+                name, setup, share, self._judge, in_flight, account, self.streams, self.metrics, line, samples
+            )
             del first
             reader = asyncio.create_task(stream.read(request_iterator))
             try:
@@ -109,6 +119,7 @@ class _Stream:
         streams: Limit,
         metrics: Metrics,
         line: Line,
+        samples: Samples | None,
     ) -> None:
         """Answers that are ready wait in `line` until gRPC has taken them."""
         self._name = name
@@ -118,6 +129,7 @@ class _Stream:
         self._in_flight = in_flight
         self._account = account
         self._streams = streams
+        self._samples = samples
         self._urgent = share.priority is Priority.INTERACTIVE
         self._unanswered: dict[str, int] = {}
         """Items by their ids: the bytes that they hold."""
@@ -180,7 +192,11 @@ class _Stream:
                 self._room.set()
 
     async def _judge_one(self, item_id: str, program: Program, came: float) -> None:
-        outcome = await self._judge.run(program, self._share)
+        if self._samples is not None and self._samples.chosen(item_id):
+            with self._samples.span(item_id) as span:
+                outcome = await self._judge.run(dataclasses.replace(program, trace=span.trace), self._share)
+        else:
+            outcome = await self._judge.run(program, self._share)
         self._ended(outcome)
         self._line.come()
         self._answered.put_nowait((came, judge_pb2.JudgeResponse(id=item_id, judgement=answers.judgement(outcome))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from codesieve.server.callers import Scope
 from codesieve.server.convert import answers
 from codesieve.server.convert import weights as requests
@@ -12,16 +14,20 @@ from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.v1 import model_pb2, model_pb2_grpc
 
+if TYPE_CHECKING:
+    from codesieve.server.tracing import Traces
+
 MAX_SOURCE = 1024
 
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):
     """The models that the server samples from."""
 
-    def __init__(self, models: ModelRegistry, metrics: Metrics, door: Door) -> None:
+    def __init__(self, models: ModelRegistry, metrics: Metrics, door: Door, traces: Traces | None) -> None:
         self._models = models
         self.metrics = metrics
         self.door = door
+        self.traces = traces
 
     @rpc(Scope.READ)
     async def ListModels(self, request: model_pb2.ListModelsRequest, call: Call) -> model_pb2.ListModelsResponse:

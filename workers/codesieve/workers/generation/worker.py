@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -21,20 +22,27 @@ from codesieve.workers.generation.engine import Engine, HasOwnMetrics, TakesWeig
 from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
+if TYPE_CHECKING:
+    from codesieve.workers.tracing import Tracing
+
 WEIGHT_CALLS = tuple(name for name in vars(WeightCalls) if not name.startswith("_"))
 
 
 class GenerationWorker:
     """A `Worker` of `GenerationRequest` and `Generated`. How much is in flight at a time is the caller's to bound."""
 
-    def __init__(self, source: str, tensor_parallel: int = 1, lora_rank: int = 0) -> None:
+    def __init__(
+        self, source: str, tensor_parallel: int = 1, lora_rank: int = 0, tracing: Tracing | None = None
+    ) -> None:
         """`source` is of one of the forms of `choose`.
 
-        vLLM splits a model over `tensor_parallel` devices, and takes adapters of up to `lora_rank`; 0 for none.
+        vLLM splits a model over `tensor_parallel` devices, and takes adapters of up to `lora_rank`; 0 for none. `tracing`
+        makes spans; None for none.
         """
         self._source = source
         self._tensor_parallel = tensor_parallel
         self._lora_rank = lora_rank
+        self._tracing = tracing
         self._engine: Engine | None = None
         self._tasks: TaskWorker[GenerationRequest, Generated] | None = None
         self._lost: EngineLost | None = None
@@ -43,7 +51,8 @@ class GenerationWorker:
         """Builds and starts the engine. Raises `ModelNotFound` or `EngineUnavailable`."""
         engine = engine_for(self._source, self._tensor_parallel, self._lora_rank)
         detail = await engine.start()
-        self._engine, self._tasks = engine, TaskWorker(self._generate)
+        do = self._generate if self._tracing is None else self._tracing.traced("engine", self._generate)
+        self._engine, self._tasks = engine, TaskWorker(do)
         return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
 
     async def submit(self, work: Sequence[GenerationRequest]) -> None:
@@ -104,6 +113,8 @@ class GenerationWorker:
         if self._engine is not None:
             engine, self._engine = self._engine, None
             await engine.stop()
+        if self._tracing is not None:
+            await self._tracing.stop()
 
     async def _generate(self, request: GenerationRequest) -> Generated:
         if self._engine is None:

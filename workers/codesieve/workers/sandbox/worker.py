@@ -12,8 +12,9 @@ import dataclasses
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -40,6 +41,9 @@ from codesieve.workers.sandbox.probes import PROBES, Probe
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, StdioTests, Verdict, WorkerInfo
 from codesieve.workers.worker import TaskWorker
 
+if TYPE_CHECKING:
+    from codesieve.workers.tracing import Span, Tracing
+
 log = logging.getLogger(__name__)
 
 RETRIES = 2
@@ -56,7 +60,7 @@ OVERTIME_SHARED_CORE = 1.6
 SMT = Path("/sys/devices/system/cpu/smt/active")
 BLAMED_ON_LOAD = 0.1
 """A wall time limit is judged again alone if the program waited for a CPU for more than this part of it."""
-
+UNTRACED = nullcontext()
 
 LARGE_OUTPUT = 64 * 1024
 """From here on comparing goes to a thread: it could hold up every other cell's answers."""
@@ -115,10 +119,15 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         *,
         fresh: bool = False,
         measured: bool = True,
+        tracing: Tracing | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fresh`: a new cell for each program, instead of a fork in a warm one. `measured`: keeps `SandboxMetrics`."""
+        """`fresh`: a new cell for each program, instead of a fork in a warm one. `measured`: keeps `SandboxMetrics`.
+
+        `tracing` makes spans; None for none.
+        """
         super().__init__(self._judge)
+        self._tracing = tracing
         self._backend = backend
         self._cells = cells
         self._now = now
@@ -166,6 +175,8 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         await self.stop_tasks()
         await self._pool.stop()
         await self._backend.stop()
+        if self._tracing is not None:
+            await self._tracing.stop()
 
     async def metrics(self) -> bytes:
         """What this process has to say, in Prometheus' text format 0.0.4; nothing where it isn't measured."""
@@ -173,14 +184,25 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
 
     async def _judge(self, program: Program) -> Judgement:
         stopwatch = Stopwatch(self._now)
-        judgement = await self._until_judged(program, stopwatch)
-        self._observe(judgement, stopwatch.phases())
-        return judgement
+        with self._span("program", program) as span:
+            below = program if span is None else dataclasses.replace(program, trace=span.trace)
+            judgement = await self._until_judged(below, stopwatch)
+            self._observe(judgement, stopwatch.phases(), span)
+            return judgement
 
-    def _observe(self, judgement: Judgement, phases: Phases) -> None:
+    def _span(self, name: str, program: Program) -> AbstractContextManager[Span | None]:
+        """A span below the program's, which isn't there for one that isn't traced."""
+        if self._tracing is None or not program.trace:
+            return UNTRACED
+        return self._tracing.span(name, program.trace)
+
+    def _observe(self, judgement: Judgement, phases: Phases, span: Span | None) -> None:
         """The one place that knows of each program where its time went."""
         if self._metrics is not None:
             self._metrics.judged(judgement, phases)
+        if span is not None:
+            span.outcome(judgement)
+            span.tell(**dataclasses.asdict(phases))
 
     async def _until_judged(self, program: Program, stopwatch: Stopwatch) -> Judgement:
         attempt = died = 0
@@ -217,7 +239,8 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
             stopwatch.waited(since=asked)
             if self._metrics is not None:
                 cell.on_end = self._metrics.ended
-            yield cell
+            with self._span("cell", program):
+                yield cell
 
     def _note_retry(self, reason: str) -> None:
         if self._metrics is not None:
