@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import logging
 import uuid
+from collections.abc import Sequence
 
 import grpc
 import grpc.aio
@@ -23,12 +24,14 @@ from codesieve.server.jobs.store import JobStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.open_services import OpenServices
+from codesieve.server.overview import HasMembers, Overview
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import Quotas
 from codesieve.server.services.jobs import JobService
 from codesieve.server.services.judge import JudgeService
 from codesieve.server.services.models import ModelService
-from codesieve.v1 import job_pb2, judge_pb2, model_pb2
+from codesieve.server.services.server import ServerService
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2, server_pb2
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,12 @@ MAX_RPCS = 4096
 
 _DESCRIPTORS = tuple(
     file.DESCRIPTOR.services_by_name[name]
-    for file, name in ((job_pb2, "JobService"), (judge_pb2, "JudgeService"), (model_pb2, "ModelService"))
+    for file, name in (
+        (job_pb2, "JobService"),
+        (judge_pb2, "JudgeService"),
+        (model_pb2, "ModelService"),
+        (server_pb2, "ServerService"),
+    )
 )
 SERVICES = tuple(each.full_name for each in _DESCRIPTORS)
 
@@ -55,8 +63,16 @@ class FrontEnd:
     """The services over what judges, the models and the store of jobs; `door` says who comes in."""
 
     def __init__(
-        self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics, store: JobStore, door: Door
+        self,
+        judge: Judges,
+        sandbox: str,
+        models: ModelRegistry,
+        metrics: Metrics,
+        store: JobStore,
+        door: Door,
+        pools: Sequence[HasMembers] = (),
     ) -> None:
+        """`pools` are shown to who asks for the server, before those of the models."""
         self._quotas = quotas = Quotas(door.quota_of)
         self._intake = Intake()
         self._jobs = JobManager(
@@ -84,7 +100,13 @@ class FrontEnd:
         )
         self._health = health.aio.HealthServicer()
         self._job_service = JobService(self._jobs, models, metrics, door)
-        servicers = (self._job_service, self._judging, ModelService(models, metrics, door))
+        overview = Overview(sandbox, lambda: (*pools, *models.pools()), self._jobs.running, metrics.registry, _now)
+        servicers = (
+            self._job_service,
+            self._judging,
+            ModelService(models, metrics, door),
+            ServerService(overview, metrics, door),
+        )
         self._server.add_generic_rpc_handlers(
             [handler(servicer, each, self._intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
         )

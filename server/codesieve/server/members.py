@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 import math
 from typing import Generic, TypeVar
 
@@ -48,6 +49,29 @@ class Piece(Generic[WorkT, ResultT]):
     """What the pool had finished at the last of these."""
 
 
+class MemberState(enum.StrEnum):
+    """What a place's worker is about."""
+
+    STARTING = "STARTING"
+    """The one before it was lost."""
+    RUNNING = "RUNNING"
+    RESTING = "RESTING"
+    """It failed at something that wasn't the work's fault, and is given nothing for a while."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A place in a pool, as an operator sees it."""
+
+    pool: str
+    place: int
+    state: MemberState
+    info: WorkerInfo
+    in_hand: int
+    lost: int
+    """Workers that were lost in this place."""
+
+
 class Member(Generic[WorkT, ResultT]):
     """A place in the pool: the worker that is in it now, and what that one has in hand."""
 
@@ -57,6 +81,8 @@ class Member(Generic[WorkT, ResultT]):
         self.in_hand: dict[str, Piece[WorkT, ResultT]] = {}
         self.failures = 0
         """Times that it could not work, since it last did something well."""
+        self.lost = 0
+        """Workers that were lost in this place."""
         self.rest_seconds = 0.0
         """How long it is to be given nothing."""
         self.to_cancel: list[str] = []

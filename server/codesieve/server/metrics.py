@@ -21,7 +21,7 @@ class Metrics:
     """What the front end counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+        self.registry = registry
         self.rpcs = Counter(
             "codesieve_rpcs", "Finished rpcs, by method and gRPC status code.", ["method", "code"], registry=registry
         )
@@ -60,10 +60,10 @@ class Metrics:
         """Exposes a pool's queue and the workers it lost."""
         name = pool.replace("-", "_")
         Gauge(
-            f"codesieve_{name}_waiting", f"Pieces of work that no {pool} worker has taken yet.", registry=self._registry
+            f"codesieve_{name}_waiting", f"Pieces of work that no {pool} worker has taken yet.", registry=self.registry
         ).set_function(waiting)
         Gauge(
-            f"codesieve_{name}_worker_restarts", f"{pool} workers lost and replaced.", registry=self._registry
+            f"codesieve_{name}_worker_restarts", f"{pool} workers lost and replaced.", registry=self.registry
         ).set_function(restarts)
 
     def job_taken(self, state: JobState) -> None:

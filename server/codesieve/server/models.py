@@ -87,6 +87,10 @@ class ModelRegistry:
             )
         raise PreconditionFailed(f"generation.model must be one of {', '.join(ready)}", reason="MODEL_NOT_CHOSEN")
 
+    def pools(self) -> Sequence[GenerationPool]:
+        """Those of all models that are loaded."""
+        return tuple(self._pools.values())
+
     def pool(self, model: str) -> GenerationPool:
         """A model's workers. Raises `PreconditionFailed` where it isn't loaded."""
         pool = self._pools.get(model)

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
-from codesieve.server.members import Member, Piece, company, fair_share, growing_pause
+from codesieve.server.members import Member, MemberSeen, MemberState, Piece, company, fair_share, growing_pause
 from codesieve.server.routing import Routes
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
@@ -134,6 +134,19 @@ class Pool(Generic[WorkT, ResultT]):
         """The worker in each place, or None in one whose worker is being started again."""
         return [member.worker if member in self._members else None for member in self._places]
 
+    def seen(self) -> Sequence[MemberSeen]:
+        """Each place as it is now, for people."""
+
+        def state(member: Member[WorkT, ResultT]) -> MemberState:
+            if member not in self._members:
+                return MemberState.STARTING
+            return MemberState.RESTING if member.rest_seconds else MemberState.RUNNING
+
+        return [
+            MemberSeen(self.name, place, state(member), member.info, len(member.in_hand), member.lost)
+            for place, member in enumerate(self._places)
+        ]
+
     async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
         """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
         if work.work_id in self._by_id:
@@ -159,6 +172,7 @@ class Pool(Generic[WorkT, ResultT]):
                 error = await self._serve(member)
                 log.warning("%s: a worker was lost: %s", self.name, error)
                 self.restarts += 1
+                member.lost += 1
                 self._take_back(member, error)
                 await self._stop_worker(member.worker)
                 await self._start_again(member)

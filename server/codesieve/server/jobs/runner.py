@@ -68,6 +68,12 @@ class JobRunner:
         self._written = written
         self._stop: Stop | None = None
         self._walking: asyncio.Task[None] | None = None
+        self._record: Record | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job as it is now."""
+        return self._job if self._record is None else dataclasses.replace(self._job, progress=self._record.progress())
 
     def stop(self, why: Stop) -> None:
         """Stops the job; `run` returns soon after. The first reason counts."""
@@ -82,6 +88,7 @@ class JobRunner:
             contents, resumed = await until_available(self._read, self._job.key)
         except NotFound:  # our lease ran out while we waited, and it was deleted
             return
+        self._record = resumed.record
         recorder = Recorder(
             self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
         )
