@@ -100,7 +100,7 @@ class FrontEnd:
         )
         self._health = health.aio.HealthServicer()
         self._job_service = JobService(self._jobs, models, metrics, door)
-        overview = Overview(sandbox, lambda: (*pools, *models.pools()), self._jobs.running, metrics.registry, _now)
+        overview = Overview(sandbox, lambda: (*pools, *models.pools()), self._jobs.running, metrics, _now)
         servicers = (
             self._job_service,
             self._judging,

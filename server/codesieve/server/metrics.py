@@ -56,6 +56,9 @@ class Metrics:
         build = Gauge("codesieve_build_info", "Always 1; the version is the label.", ["version"], registry=registry)
         build.labels(version("codesieve")).set(1)
 
+    def look(self) -> None:
+        """Sets what is not counted but looked at, before the registry is read. So far every gauge sets itself."""
+
     def watch_pool(self, pool: str, waiting: Callable[[], int], restarts: Callable[[], int]) -> None:
         """Exposes a pool's queue and the workers it lost."""
         name = pool.replace("-", "_")

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from codesieve.server.jobs.model import Job
 from codesieve.server.members import MemberSeen
+from codesieve.server.metrics import Metrics
 from codesieve.workers import catalogue
 from codesieve.workers.types import Verdict
 
@@ -84,19 +85,20 @@ class Overview:
         sandbox: str,
         pools: Callable[[], Sequence[HasMembers]],
         jobs: Callable[[], Sequence[Job]],
-        registry: CollectorRegistry,
+        metrics: Metrics,
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._sandbox = sandbox
         self._pools = pools
         self._jobs = jobs
-        self._registry = registry
+        self._metrics = metrics
         self._now = now
         self._start = now()
 
     def look(self) -> ServerSeen:
         """The server as it is now."""
-        counted = read(self._registry)
+        self._metrics.look()
+        counted = read(self._metrics.registry)
         depths, oldest = counted[catalogue.QUEUE_DEPTH.name], counted[catalogue.OLDEST_SECONDS.name]
         return ServerSeen(
             version=version("codesieve"),
@@ -108,7 +110,7 @@ class Overview:
             jobs=tuple(self._jobs()),
             totals=Totals(
                 generated=_total(counted[catalogue.SAMPLES_GENERATED.name]),
-                verdicts={Verdict(name): int(n) for name, n in counted[catalogue.SAMPLES_JUDGED.name].items()},
+                verdicts={Verdict(name): int(n) for name, n in counted[catalogue.SAMPLES_JUDGED.name].items() if n},
                 unjudged=_total(counted[catalogue.SAMPLES_UNJUDGED.name]),
                 cache_hits=_total(counted[catalogue.CACHE_HITS.name]),
                 tokens={model: int(n) for model, n in counted[_TOKENS.name].items()},
