@@ -109,6 +109,11 @@ class Member(Generic[WorkT, ResultT]):
         """Whether batch work may fill some of the room."""
         return self._batch < self.most - self.most // 4
 
+    def seen(self, pool: str, place: int, runs: bool) -> MemberSeen:
+        """The place as it is now; `runs` says whether its worker does."""
+        state = MemberState.RESTING if self.rest_seconds else MemberState.RUNNING
+        return MemberSeen(pool, place, state if runs else MemberState.STARTING, self.info, len(self.in_hand), self.lost)
+
     def hold(self, piece: Piece[WorkT, ResultT]) -> None:
         """Takes a piece in hand."""
         self.in_hand[piece.work.work_id] = piece

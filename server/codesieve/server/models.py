@@ -87,10 +87,6 @@ class ModelRegistry:
             )
         raise PreconditionFailed(f"generation.model must be one of {', '.join(ready)}", reason="MODEL_NOT_CHOSEN")
 
-    def pools(self) -> Sequence[GenerationPool]:
-        """Those of all models that are loaded."""
-        return tuple(self._pools.values())
-
     def pool(self, model: str) -> GenerationPool:
         """A model's workers. Raises `PreconditionFailed` where it isn't loaded."""
         pool = self._pools.get(model)
@@ -98,6 +94,10 @@ class ModelRegistry:
             there = ", ".join(self._pools) or "none"
             raise PreconditionFailed(f"this server has no model {model!r}; loaded: {there}", reason="MODEL_NOT_LOADED")
         return pool
+
+    def pools(self) -> Sequence[GenerationPool]:
+        """The workers of each model that is loaded."""
+        return tuple(self._pools.values())
 
     async def load(self, source: str) -> Model:
         """Loads a model and waits until it is ready; one that is loaded from this source is returned as it is."""

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
-from codesieve.server.members import Member, MemberSeen, MemberState, Piece, company, fair_share, growing_pause
+from codesieve.server.members import Member, MemberSeen, Piece, company, fair_share, growing_pause
 from codesieve.server.routing import Routes
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
@@ -136,16 +136,7 @@ class Pool(Generic[WorkT, ResultT]):
 
     def seen(self) -> Sequence[MemberSeen]:
         """Each place as it is now, for people."""
-
-        def state(member: Member[WorkT, ResultT]) -> MemberState:
-            if member not in self._members:
-                return MemberState.STARTING
-            return MemberState.RESTING if member.rest_seconds else MemberState.RUNNING
-
-        return [
-            MemberSeen(self.name, place, state(member), member.info, len(member.in_hand), member.lost)
-            for place, member in enumerate(self._places)
-        ]
+        return [member.seen(self.name, place, member in self._members) for place, member in enumerate(self._places)]
 
     async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
         """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
@@ -172,7 +163,6 @@ class Pool(Generic[WorkT, ResultT]):
                 error = await self._serve(member)
                 log.warning("%s: a worker was lost: %s", self.name, error)
                 self.restarts += 1
-                member.lost += 1
                 self._take_back(member, error)
                 await self._stop_worker(member.worker)
                 await self._start_again(member)
@@ -350,6 +340,7 @@ class Pool(Generic[WorkT, ResultT]):
         member.to_cancel.clear()
         member.cancelling.clear()
         self._routes.forget(member)
+        member.lost += 1
         if self._clearing is member:
             self._clearing = None
         held = [member.drop(work_id) for work_id in list(member.in_hand)]

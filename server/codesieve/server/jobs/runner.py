@@ -88,7 +88,6 @@ class JobRunner:
             contents, resumed = await until_available(self._read, self._job.key)
         except NotFound:  # our lease ran out while we waited, and it was deleted
             return
-        self._record = resumed.record
         recorder = Recorder(
             self._store, self._lease, resumed.record, resumed.sequence, self._now, written=self._written
         )
@@ -129,6 +128,7 @@ class JobRunner:
                 self._metrics.sample_ended(happening.outcome)
             return recorder.emit(happening)
 
+        self._record = record
         if self._job.state is JobState.PENDING and self._stop is None:
             self._job = await self._move(recorder, self._job, JobState.RUNNING)
         state, failure = await self._walk(contents, record, unjudged, emit)
