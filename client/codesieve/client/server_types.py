@@ -102,4 +102,4 @@ class Server:
     jobs: tuple[ServerJob, ...]
     totals: ServerTotals
     rpcs_in_flight: int
-    """Calls under way, open streams among them."""
+    """Calls under way, this one and open streams among them."""

@@ -113,7 +113,7 @@ class Overview:
                 verdicts={Verdict(name): int(n) for name, n in counted[catalogue.SAMPLES_JUDGED.name].items() if n},
                 unjudged=_total(counted[catalogue.SAMPLES_UNJUDGED.name]),
                 cache_hits=_total(counted[catalogue.CACHE_HITS.name]),
-                tokens={model: int(n) for model, n in counted[_TOKENS.name].items()},
+                tokens={model: int(n) for model, n in counted[_TOKENS.name].items() if n},
             ),
             rpcs_in_flight=_total(counted[catalogue.RPCS_IN_FLIGHT.name]),
         )

@@ -400,7 +400,8 @@ def test_a_live_view_is_kept_up_and_ends_with_the_screen_given_back(fake: Any, h
         fake.refuse("UNAVAILABLE")
         screen.until("reconnecting: the reason in words")
         if how == "q":
-            os.write(screen.end, b"q")
+            os.write(screen.end, b"x")
+            os.write(screen.end, b"\x1b[Aq")
         else:
             screen.process.send_signal(signal.SIGINT)
         screen.until("\x1b[?1049l")

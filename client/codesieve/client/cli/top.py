@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import os
 import select
 import sys
 import time
@@ -34,7 +35,7 @@ TICK_SECONDS = 0.1
 NO_RETRY = Retry(give_up_after_seconds=0)
 """The next look is the retry."""
 
-Keys = Callable[[float], str]
+Asked = Callable[[float], bool]
 
 
 @click.command(
@@ -110,12 +111,12 @@ def _watch(client: Client, target: str, interval: float, console: Console) -> No
     with (
         ThreadPoolExecutor(1) as asking,
         contextlib.closing(client),
-        _keys() as key,
+        _asked_to_end() as asked_to_end,
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
         draw(live)
         drawn = console.size
-        while key(TICK_SECONDS) not in ("q", "Q"):
+        while not asked_to_end(TICK_SECONDS):
             if look is None and time.monotonic() >= due:
                 look = asking.submit(client.server, LOOK_SECONDS)
                 due = time.monotonic() + interval
@@ -134,33 +135,36 @@ def _watch(client: Client, target: str, interval: float, console: Console) -> No
 
 
 @contextlib.contextmanager
-def _keys() -> Iterator[Keys]:
-    """Gives what waits some seconds for a key; "" where none was pressed. Without a keyboard there are none."""
+def _asked_to_end() -> Iterator[Asked]:
+    """Gives what waits some seconds for q, and says whether it was pressed. Without a keyboard it never is."""
     try:
         import termios
         import tty
     except ImportError:  # not on every system
         termios = None  # type: ignore[assignment]
     if termios is None or not sys.stdin.isatty():
-        yield _no_key
+        yield _never
         return
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
 
-    def key(seconds: float) -> str:
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return sys.stdin.read(1) or "q" if ready else ""  # a terminal that is gone can't be watched on
+    def asked(seconds: float) -> bool:
+        ready, _, _ = select.select([keyboard], [], [], seconds)
+        if not ready:
+            return False
+        pressed = os.read(keyboard, 64)
+        return not pressed or b"q" in pressed.lower()  # nothing at all: the terminal is gone
 
     try:
         tty.setcbreak(keyboard)
-        yield key
+        yield asked
     finally:
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 
-def _no_key(seconds: float) -> str:
+def _never(seconds: float) -> bool:
     time.sleep(seconds)
-    return ""
+    return False
 
 
 def row(server: Server, rates: Rates | None) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _verdicts(
     server: Server, rates: Rates | None, history: Callable[[Verdict], Sequence[float]], size: Size
 ) -> _Section:
     columns = [_Column("verdict"), _Column("count", right=True), _Column("/s", right=True)]
-    with_history = size.width >= WITH_HISTORY and not size.plain
+    with_history = rates is not None and size.width >= WITH_HISTORY and not size.plain
     if with_history:
         columns.append(_Column("lately"))
     speeds = rates.verdicts if rates is not None else {}
