@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import io
 import json
 import os
 import pty
@@ -11,10 +12,11 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.cells import cell_len
@@ -31,9 +33,11 @@ from codesieve.client import (
     ServerQueue,
     ServerTotals,
     ServerWorker,
+    Unavailable,
     Verdict,
     WorkerState,
 )
+from codesieve.client.cli import top as top_command
 from codesieve.client.cli.looks import HISTORY, Looks, Rates, rates
 from codesieve.client.cli.top import row
 from codesieve.client.cli.top_view import Size, bar, picture, shares, span, spark
@@ -418,6 +422,33 @@ def test_q_is_heard_while_the_server_does_not_answer(fake: Any) -> None:
         os.write(screen.end, b"q")
         screen.until("\x1b[?1049l")
         assert screen.process.wait(30) == 0
+
+
+def test_ending_gives_up_the_look_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, closed = threading.Event(), threading.Event()
+    given_up: list[bool] = []
+
+    class Hanging:
+        """Answers once."""
+
+        def server(self, timeout_seconds: float | None = None) -> Server:
+            if timeout_seconds is None:
+                return a_server()
+            begun.set()
+            given_up.append(closed.wait(30))
+            raise Unavailable("the client was closed")
+
+        def close(self) -> None:
+            closed.set()
+
+    @contextmanager
+    def asked_to_end() -> Iterator[Callable[[float], bool]]:
+        yield begun.wait
+
+    monkeypatch.setattr(top_command, "_asked_to_end", asked_to_end)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
+    top_command._watch(cast("Client", Hanging()), "127.0.0.1:7420", 0.01, terminal)
+    assert given_up == [True]
 
 
 def test_a_refusal_that_does_not_pass_ends_the_view_with_a_line(fake: Any) -> None:
