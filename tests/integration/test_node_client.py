@@ -74,6 +74,7 @@ def test_a_job_from_node(server: str, client: Path) -> None:
         "codesieve.v1.JobService",
         "codesieve.v1.JudgeService",
         "codesieve.v1.ModelService",
+        "codesieve.v1.ServerService",
         "grpc.health.v1.Health",
     } <= set(result["services"])
     assert result["health"] == "SERVING"

@@ -20,13 +20,13 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from hypothesis import strategies as st
 
-from codesieve.v1 import job_pb2, judge_pb2, model_pb2
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2, server_pb2
 
 CANARY = "canary, which no log may hold \N{BIRD}"
 VICTIMS = "jobs/of-the-victim"
 PROTO = Path(__file__).parents[2] / "proto/codesieve/v1"
 
-_FILES = (job_pb2, judge_pb2, model_pb2, health_pb2, reflection_pb2)
+_FILES = (job_pb2, judge_pb2, model_pb2, server_pb2, health_pb2, reflection_pb2)
 METHODS: tuple[MethodDescriptor, ...] = tuple(
     method for file in _FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
 )
@@ -43,6 +43,7 @@ WHO = (
     "no certificate",
     "plain text",
 )
+OF_ADMINS = ("ModelService", "ServerService")
 WITHOUT_CONNECTION = frozenset({"expired certificate", "other authority", "no certificate", "plain text"})
 WITHOUT_TOKEN = frozenset({"expired", "unknown", "nobody", "garbled"})
 
@@ -211,6 +212,8 @@ def right(method: MethodDescriptor) -> Sequence[Message]:
         return [model_pb2.WeightTransferRequest(name="models/replay-samples", options_json=b"{}")]
     if method.full_name.startswith("codesieve.v1.ModelService.") and method.name != "ListModels":
         return [kind(name="models/replay-samples", **_OF_WEIGHTS.get(method.name, {}))]
+    if method.name == "GetServer":
+        return [server_pb2.GetServerRequest(name="server")]
     fields = {field.name for field in method.input_type.fields}
     return [kind(name="jobs/attackers-own") if "name" in fields else kind()]
 
@@ -323,7 +326,7 @@ def hostile(draw: st.DrawFn) -> Hostile:
     path = path_of(method)
     if draw(st.integers(0, 40)) == 0:
         path = draw(st.sampled_from(("/codesieve.v1.JobService/None", "/none/None", "/", "/codesieve.v1.JobService/")))
-    ours = "admin" if method.containing_service.name == "ModelService" else "attacker"
+    ours = "admin" if method.containing_service.name in OF_ADMINS else "attacker"
     who = draw(st.sampled_from((*(ours,) * 14, *WHO)))  # more than half get past the door
     request_id = draw(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))
     metadata = [("x-request-id", request_id.strip())] if request_id.strip() else []

@@ -249,7 +249,7 @@ def test_messages_that_are_too_large(house: House, heard: Listener) -> None:
     large = bytes(MAX_MESSAGE_BYTES + 1)
     for method in hostile.METHODS:
         if method.containing_service.full_name in SERVICES:
-            who = "admin" if method.containing_service.name == "ModelService" else "attacker"
+            who = "admin" if method.containing_service.name in hostile.OF_ADMINS else "attacker"
             error = refused(house, f"{method.containing_service.name}/{method.name}", who, large)
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert "larger than max" in error.details()

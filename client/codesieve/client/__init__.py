@@ -41,6 +41,7 @@ from codesieve.client.problems import (
 )
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
+from codesieve.client.server_types import Server, ServerJob, ServerQueue, ServerTotals, ServerWorker, WorkerState
 from codesieve.client.settings import EarlyStop
 from codesieve.client.types import (
     EarlyStopReport,
@@ -135,7 +136,12 @@ __all__ = [
     "SampleJudged",
     "ScriptTests",
     "Security",
+    "Server",
     "ServerError",
+    "ServerJob",
+    "ServerQueue",
+    "ServerTotals",
+    "ServerWorker",
     "StdioCase",
     "StdioTests",
     "TemperatureReport",
@@ -145,6 +151,7 @@ __all__ = [
     "Unavailable",
     "Unjudged",
     "Verdict",
+    "WorkerState",
 ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 import grpc.aio
 
-from codesieve.client import convert, flows, requests, types
+from codesieve.client import convert, flows, requests, server_convert, types
 from codesieve.client.channel import DEFAULT_TARGET, Stubs, no_answer, open_channel
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
 from codesieve.client.models import AsyncModels
@@ -26,6 +26,7 @@ from codesieve.v1 import job_pb2
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from codesieve.client.server_types import Server
     from codesieve.v1 import judge_pb2
 
 
@@ -168,6 +169,10 @@ class AsyncClient:
         """
         return self._drive(flows.watch(self._tools, requests.job_name(job), after_sequence))
 
+    async def server(self, timeout_seconds: float = flows.UNARY_TIMEOUT_SECONDS) -> Server:
+        """What the server does now, for all its callers. Raises `NotAllowed` without the scope admin."""
+        return await self.call(server_convert.METHOD, server_convert.request(), server_convert.server, timeout_seconds)
+
     async def call(
         self,
         method: str,
@@ -175,7 +180,7 @@ class AsyncClient:
         convert_answer: Callable[[Any], flows.ValueT],
         timeout_seconds: float = flows.UNARY_TIMEOUT_SECONDS,
     ) -> flows.ValueT:
-        """One unary call with its retries. For `jobs` and `models`."""
+        """One unary call with its retries. For `jobs`, `models` and `server`."""
         return await self.carry_out(flows.unary(self._tools, method, request, convert_answer, timeout_seconds))
 
     async def create_job(self, request: job_pb2.CreateJobRequest) -> types.Job:

@@ -7,7 +7,7 @@ from typing import Any
 from codesieve.client.requests import MAX_MESSAGE_BYTES
 from codesieve.client.security import Security, is_loopback
 from codesieve.client.tracing import outgoing
-from codesieve.v1 import job_pb2_grpc, judge_pb2_grpc, model_pb2_grpc
+from codesieve.v1 import job_pb2_grpc, judge_pb2_grpc, model_pb2_grpc, server_pb2_grpc
 
 DEFAULT_TARGET = "127.0.0.1:7420"
 
@@ -48,6 +48,7 @@ class Stubs:
             "JobService": job_pb2_grpc.JobServiceStub(channel),
             "JudgeService": judge_pb2_grpc.JudgeServiceStub(channel),
             "ModelService": model_pb2_grpc.ModelServiceStub(channel),
+            "ServerService": server_pb2_grpc.ServerServiceStub(channel),
         }
 
     def call(self, name: str, request: Any, timeout: float | None = None) -> Any:

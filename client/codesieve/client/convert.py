@@ -1,4 +1,4 @@
-"""Between ``codesieve.v1`` and `codesieve.client.types`: the only module that knows both."""
+"""Between ``codesieve.v1`` and `codesieve.client.types`: the only module that knows both, but for `server_convert`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NameT = TypeVar("NameT", bound=enum.StrEnum)
 
 
-def _enum(kind: type[NameT], wire: EnumTypeWrapper, number: int, prefix: str = "") -> NameT:
+def enum_value(kind: type[NameT], wire: EnumTypeWrapper, number: int, prefix: str = "") -> NameT:
     """Raises `ServerError` for a value that this client doesn't know: guessing a verdict would be worse."""
     try:
         return kind(wire.Name(number).removeprefix(prefix))
@@ -33,7 +33,7 @@ def _enum(kind: type[NameT], wire: EnumTypeWrapper, number: int, prefix: str = "
 
 
 def _enum_or_none(kind: type[NameT], wire: EnumTypeWrapper, number: int, prefix: str = "") -> NameT | None:
-    return None if number == 0 else _enum(kind, wire, number, prefix)
+    return None if number == 0 else enum_value(kind, wire, number, prefix)
 
 
 def _duration(seconds: float | None) -> Duration | None:
@@ -44,7 +44,7 @@ def _duration(seconds: float | None) -> Duration | None:
     return duration
 
 
-def _time(wire: Timestamp) -> datetime.datetime:
+def moment(wire: Timestamp) -> datetime.datetime:
     return wire.ToDatetime(tzinfo=datetime.UTC)
 
 
@@ -152,7 +152,7 @@ def judgement(wire: types_pb2.Judgement) -> types.Judgement:
     if wire.WhichOneof("outcome") == "unjudged":
         unjudged = types.Unjudged(wire.unjudged.reason, wire.unjudged.message)
     else:
-        verdict = _enum(types.Verdict, types_pb2.Judgement.Verdict, wire.verdict)
+        verdict = enum_value(types.Verdict, types_pb2.Judgement.Verdict, wire.verdict)
     return types.Judgement(
         verdict=verdict,
         unjudged=unjudged,
@@ -171,7 +171,9 @@ def judgement(wire: types_pb2.Judgement) -> types.Judgement:
 def _test_result(wire: types_pb2.TestResult) -> types.TestResult:
     return types.TestResult(
         name=types.to_text(wire.name),
-        verdict=_enum(types.Verdict, types_pb2.Judgement.Verdict, wire.verdict) if wire.HasField("verdict") else None,
+        verdict=enum_value(types.Verdict, types_pb2.Judgement.Verdict, wire.verdict)
+        if wire.HasField("verdict")
+        else None,
         detail=wire.detail,
         input=wire.input,
         output=wire.output,
@@ -205,12 +207,12 @@ def sample(wire: types_pb2.Sample) -> types.Sample:
 def job(wire: job_pb2.Job) -> types.Job:
     return types.Job(
         name=wire.name,
-        state=_enum(types.JobState, job_pb2.Job.State, wire.state),
+        state=enum_value(types.JobState, job_pb2.Job.State, wire.state),
         model=wire.generation.model,
-        create_time=_time(wire.create_time) if wire.HasField("create_time") else None,
-        start_time=_time(wire.start_time) if wire.HasField("start_time") else None,
-        end_time=_time(wire.end_time) if wire.HasField("end_time") else None,
-        progress=_progress(wire.progress) if wire.HasField("progress") else None,
+        create_time=moment(wire.create_time) if wire.HasField("create_time") else None,
+        start_time=moment(wire.start_time) if wire.HasField("start_time") else None,
+        end_time=moment(wire.end_time) if wire.HasField("end_time") else None,
+        progress=progress(wire.progress) if wire.HasField("progress") else None,
         report=_report(wire.report) if wire.HasField("report") else None,
         failure=types.Failure(wire.failure.reason, wire.failure.message) if wire.HasField("failure") else None,
         priority=_enum_or_none(types.Priority, types_pb2.Priority, wire.priority, "PRIORITY_"),
@@ -258,7 +260,7 @@ def _sampling(wire: job_pb2.Generation) -> Sampling:
     )
 
 
-def _progress(wire: job_pb2.Progress) -> types.Progress:
+def progress(wire: job_pb2.Progress) -> types.Progress:
     return types.Progress(
         samples_total=wire.samples_total,
         generated=wire.samples_generated,
@@ -319,7 +321,7 @@ def job_page(wire: job_pb2.ListJobsResponse) -> types.JobPage:
 
 def event(wire: job_pb2.JobEvent) -> types.Event | None:
     """None for a kind of event that is newer than this client."""
-    time = _time(wire.time) if wire.HasField("time") else None
+    time = moment(wire.time) if wire.HasField("time") else None
     match wire.WhichOneof("event"):
         case "job":
             return types.JobChanged(wire.sequence, time, job(wire.job))
@@ -336,7 +338,7 @@ def model(wire: model_pb2.Model) -> types.Model:
         name=wire.name,
         source=wire.source,
         engine=wire.engine,
-        state=_enum(types.ModelState, model_pb2.Model.State, wire.state),
+        state=enum_value(types.ModelState, model_pb2.Model.State, wire.state),
         workers=wire.workers,
         weights_version=wire.weights_version,
         adapters=tuple((each.adapter, each.directory) for each in wire.adapters),

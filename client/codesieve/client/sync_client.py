@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
-from codesieve.client import convert, flows, requests, types
+from codesieve.client import convert, flows, requests, server_convert, types
 from codesieve.client.channel import DEFAULT_TARGET, Stubs, no_answer, open_channel
 from codesieve.client.errors import CodesieveError, Unavailable, from_rpc_error
 from codesieve.client.models import Models
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from codesieve.client.server_types import Server
     from codesieve.v1 import judge_pb2
 
 
@@ -165,6 +166,10 @@ class Client:
         """
         return self._drive(flows.watch(self._tools, requests.job_name(job), after_sequence))
 
+    def server(self, timeout_seconds: float = flows.UNARY_TIMEOUT_SECONDS) -> Server:
+        """What the server does now, for all its callers. Raises `NotAllowed` without the scope admin."""
+        return self.call(server_convert.METHOD, server_convert.request(), server_convert.server, timeout_seconds)
+
     def call(
         self,
         method: str,
@@ -172,7 +177,7 @@ class Client:
         convert_answer: Callable[[Any], flows.ValueT],
         timeout_seconds: float = flows.UNARY_TIMEOUT_SECONDS,
     ) -> flows.ValueT:
-        """One unary call with its retries. For `jobs` and `models`."""
+        """One unary call with its retries. For `jobs`, `models` and `server`."""
         return self.carry_out(flows.unary(self._tools, method, request, convert_answer, timeout_seconds))
 
     def create_job(self, request: job_pb2.CreateJobRequest) -> types.Job:

@@ -172,7 +172,8 @@ async def serve(
             return
         store, judge, sandbox, models = await starting
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
-        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door, traces)
+        judging = cached if options.cache_mib else judge
+        front = FrontEnd(judging, sandbox, models, metrics, store, door, (judge,), traces)
         try:
             port = await front.start(options.listen, credentials)
         except OSError as error:

@@ -14,7 +14,7 @@ class Scope(enum.StrEnum):
     READ = "read"
     """What became of one's own jobs, and which models there are."""
     ADMIN = "admin"
-    """Loading models and updating their weights."""
+    """Loading models and updating their weights; seeing what the server does, for all callers."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

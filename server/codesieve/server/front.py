@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import logging
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import grpc
@@ -24,12 +25,14 @@ from codesieve.server.jobs.store import JobStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.open_services import OpenServices
+from codesieve.server.overview import HasMembers, Overview
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import Quotas
 from codesieve.server.services.jobs import JobService
 from codesieve.server.services.judge import JudgeService
 from codesieve.server.services.models import ModelService
-from codesieve.v1 import job_pb2, judge_pb2, model_pb2
+from codesieve.server.services.server import ServerService
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2, server_pb2
 
 if TYPE_CHECKING:
     from codesieve.server.tracing import Traces
@@ -46,7 +49,12 @@ MAX_RPCS = 4096
 
 _DESCRIPTORS = tuple(
     file.DESCRIPTOR.services_by_name[name]
-    for file, name in ((job_pb2, "JobService"), (judge_pb2, "JudgeService"), (model_pb2, "ModelService"))
+    for file, name in (
+        (job_pb2, "JobService"),
+        (judge_pb2, "JudgeService"),
+        (model_pb2, "ModelService"),
+        (server_pb2, "ServerService"),
+    )
 )
 SERVICES = tuple(each.full_name for each in _DESCRIPTORS)
 
@@ -69,8 +77,10 @@ class FrontEnd:
         metrics: Metrics,
         store: JobStore,
         door: Door,
+        pools: Sequence[HasMembers] = (),
         traces: Traces | None = None,
     ) -> None:
+        """`pools` are shown to who asks for the server, before those of the models."""
         if traces is not None:
             judge = traces.hop("judge", judge)
         self._quotas = quotas = Quotas(door.quota_of)
@@ -101,7 +111,13 @@ class FrontEnd:
         )
         self._health = health.aio.HealthServicer()
         self._job_service = JobService(self._jobs, models, metrics, door, traces)
-        servicers = (self._job_service, self._judging, ModelService(models, metrics, door, traces))
+        overview = Overview(sandbox, lambda: (*pools, *models.pools()), self._jobs.running, metrics, _now)
+        servicers = (
+            self._job_service,
+            self._judging,
+            ModelService(models, metrics, door, traces),
+            ServerService(overview, metrics, door, traces),
+        )
         self._server.add_generic_rpc_handlers(
             [handler(servicer, each, self._intake) for servicer, each in zip(servicers, _DESCRIPTORS, strict=True)]
         )

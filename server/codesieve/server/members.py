@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 import math
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -70,6 +71,29 @@ class PoolEvents:
         """A worker was lost, and is replaced."""
 
 
+class MemberState(enum.StrEnum):
+    """What a place's worker is about."""
+
+    STARTING = "STARTING"
+    """The one before it was lost."""
+    RUNNING = "RUNNING"
+    RESTING = "RESTING"
+    """It failed at something that wasn't the work's fault, and is given nothing for a while."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A place in a pool, as an operator sees it."""
+
+    pool: str
+    place: int
+    state: MemberState
+    info: WorkerInfo
+    in_hand: int
+    lost: int
+    """Workers that were lost in this place."""
+
+
 class Member(Generic[WorkT, ResultT]):
     """A place in the pool: the worker that is in it now, and what that one has in hand."""
 
@@ -79,6 +103,8 @@ class Member(Generic[WorkT, ResultT]):
         self.in_hand: dict[str, Piece[WorkT, ResultT]] = {}
         self.failures = 0
         """Times that it could not work, since it last did something well."""
+        self.lost = 0
+        """Workers that were lost in this place."""
         self.rest_seconds = 0.0
         """How long it is to be given nothing."""
         self.to_cancel: list[str] = []
@@ -104,6 +130,11 @@ class Member(Generic[WorkT, ResultT]):
     def takes_batch(self) -> bool:
         """Whether batch work may fill some of the room."""
         return self._batch < self.most - self.most // 4
+
+    def seen(self, pool: str, place: int, runs: bool) -> MemberSeen:
+        """The place as it is now; `runs` says whether its worker does."""
+        state = MemberState.RESTING if self.rest_seconds else MemberState.RUNNING
+        return MemberSeen(pool, place, state if runs else MemberState.STARTING, self.info, len(self.in_hand), self.lost)
 
     def hold(self, piece: Piece[WorkT, ResultT]) -> None:
         """Takes a piece in hand."""

@@ -25,7 +25,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
-from codesieve.server.members import Member, Piece, PoolEvents, company, fair_share, growing_pause, stopped, told
+from codesieve.server.members import (
+    Member,
+    MemberSeen,
+    Piece,
+    PoolEvents,
+    company,
+    fair_share,
+    growing_pause,
+    stopped,
+    told,
+)
 from codesieve.server.routing import Routes
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
@@ -147,6 +157,10 @@ class Pool(Generic[WorkT, ResultT]):
     def places(self) -> Sequence[Worker[WorkT, ResultT] | None]:
         """The worker in each place, or None in one whose worker is being started again."""
         return [member.worker if member in self._members else None for member in self._places]
+
+    def seen(self) -> Sequence[MemberSeen]:
+        """Each place as it is now, for people."""
+        return [member.seen(self.name, place, member in self._members) for place, member in enumerate(self._places)]
 
     async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:
         """Has one piece done, in the turn that its share gives it. Cancelling the call stops the work."""
@@ -356,6 +370,7 @@ class Pool(Generic[WorkT, ResultT]):
         member.to_cancel.clear()
         member.cancelling.clear()
         self._routes.forget(member)
+        member.lost += 1
         if self._clearing is member:
             self._clearing = None
         held = [member.drop(work_id) for work_id in list(member.in_hand)]

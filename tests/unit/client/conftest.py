@@ -27,7 +27,17 @@ from cryptography.x509.oid import NameOID
 from google.protobuf import any_pb2, duration_pb2, empty_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
-from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
+from codesieve.v1 import (
+    job_pb2,
+    job_pb2_grpc,
+    judge_pb2,
+    judge_pb2_grpc,
+    model_pb2,
+    model_pb2_grpc,
+    server_pb2,
+    server_pb2_grpc,
+    types_pb2,
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -95,6 +105,10 @@ class FakeServer:
     """What samples are judged when they are judged again, by their ids, where that is another."""
     sent_metadata: list[dict[str, str]] = dataclasses.field(default_factory=list)
     """What came with each call."""
+    server: server_pb2.Server = dataclasses.field(default_factory=server_pb2.Server)
+    """What GetServer answers."""
+    server_hangs: bool = False
+    """Whether GetServer answers no more."""
     ended: list[str] = dataclasses.field(default_factory=list)
     """Streams that are over, in whatever way."""
 
@@ -366,6 +380,20 @@ class Models(model_pb2_grpc.ModelServiceServicer):
     InitWeightTransfer = StartWeightUpdate = UpdateWeights = FinishWeightUpdate = _transferred
 
 
+class Overview(server_pb2_grpc.ServerServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    async def GetServer(self, request: server_pb2.GetServerRequest, context: Context) -> server_pb2.Server:
+        self.fake.calls.append("GetServer")
+        self.fake.requests.append(request)
+        if self.fake.refusals:
+            await self.fake.refusals.pop(0).abort(context)
+        if self.fake.server_hangs:
+            await asyncio.sleep(3600)
+        return self.fake.server
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeServer]:
     """A server of its own for each test."""
@@ -443,6 +471,7 @@ def serving(credentials: grpc.ServerCredentials | None) -> Iterator[FakeServer]:
         job_pb2_grpc.add_JobServiceServicer_to_server(Jobs(state), server)
         judge_pb2_grpc.add_JudgeServiceServicer_to_server(Judge(state), server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(Models(state), server)
+        server_pb2_grpc.add_ServerServiceServicer_to_server(Overview(state), server)
         if credentials is None:
             state.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         else:

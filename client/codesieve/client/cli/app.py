@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from codesieve.client import errors
-from codesieve.client.cli import compare, evaluate, export, jobs, models, operate, report, run_command, token
+from codesieve.client.cli import compare, evaluate, export, jobs, models, operate, report, run_command, token, top
 from codesieve.client.cli.connecting import CliError
 from codesieve.client.text import printable
 
@@ -36,6 +36,7 @@ for command in (
     jobs.jobs,
     models.models,
     operate.serve,
+    top.top,
     operate.doctor,
     token.token,
 ):

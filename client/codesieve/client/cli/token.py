@@ -55,8 +55,8 @@ Exit codes: 0 done, 2 bad usage."""
     type=click.Choice(SCOPES),
     multiple=True,
     required=True,
-    help="submit: jobs and Judge streams. read: what became of them. admin: loading models, changing their weights. "
-    "Repeatable.",
+    help="submit: jobs and Judge streams. read: what became of them. admin: loading models, changing their weights, "
+    "codesieve top. Repeatable.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Most jobs at a time that have not ended.")
 @click.option("--samples-in-flight", type=click.IntRange(1), help="Most samples at a time being made or judged.")

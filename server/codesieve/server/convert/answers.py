@@ -40,13 +40,13 @@ def job(value: Job) -> job_pb2.Job:
         state=value.state.value,
         limits=_limits(spec.limits),
         k=spec.ks,
-        create_time=_timestamp(value.create_time),
-        progress=_progress(value.progress),
+        create_time=timestamp(value.create_time),
+        progress=progress(value.progress),
         priority=_PRIORITIES[spec.priority],
         rejudge_of=f"jobs/{spec.rejudge_of}" if spec.rejudge_of else "",
     )
     if spec.timeout_seconds is not None:
-        message.timeout.CopyFrom(_duration(spec.timeout_seconds))
+        message.timeout.CopyFrom(duration(spec.timeout_seconds))
     message.problems.limit = spec.limit
     if spec.source != "inline":
         message.problems.dataset = spec.source
@@ -57,9 +57,9 @@ def job(value: Job) -> job_pb2.Job:
     else:
         message.recorded.SetInParent()
     if value.start_time is not None:
-        message.start_time.CopyFrom(_timestamp(value.start_time))
+        message.start_time.CopyFrom(timestamp(value.start_time))
     if value.end_time is not None:
-        message.end_time.CopyFrom(_timestamp(value.end_time))
+        message.end_time.CopyFrom(timestamp(value.end_time))
     if value.report is not None:
         message.report.CopyFrom(_report(value.report))
     if value.failure is not None:
@@ -75,7 +75,7 @@ def page(jobs: Sequence[Job], size: int) -> job_pb2.ListJobsResponse:
 
 
 def event(value: JobEvent) -> job_pb2.JobEvent:
-    message = job_pb2.JobEvent(sequence=value.sequence, time=_timestamp(value.time))
+    message = job_pb2.JobEvent(sequence=value.sequence, time=timestamp(value.time))
     happening = value.happening
     if isinstance(happening, JobChanged):
         message.job.CopyFrom(job(happening.job))
@@ -91,14 +91,14 @@ def event(value: JobEvent) -> job_pb2.JobEvent:
 def judgement(outcome: Judgement | WorkFailed) -> types_pb2.Judgement:
     """A verdict, or the reason why there is none."""
     if isinstance(outcome, WorkFailed):
-        return types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason=outcome.reason, message=_line(outcome.message)))
+        return types_pb2.Judgement(unjudged=types_pb2.Unjudged(reason=outcome.reason, message=line(outcome.message)))
     return types_pb2.Judgement(
         verdict=outcome.verdict.value,
         integrity=outcome.integrity.value,
         cached=outcome.cached,
-        detail=_line(outcome.detail),
-        wall_time=_duration(outcome.wall_seconds),
-        cpu_time=_duration(outcome.cpu_seconds),
+        detail=line(outcome.detail),
+        wall_time=duration(outcome.wall_seconds),
+        cpu_time=duration(outcome.cpu_seconds),
         peak_memory_bytes=outcome.peak_memory_bytes,
         stdout=outcome.stdout,
         stderr=outcome.stderr,
@@ -122,14 +122,14 @@ def _test(value: TestResult) -> types_pb2.TestResult:
     return types_pb2.TestResult(
         name=value.name.encode("utf-8", "surrogatepass"),
         verdict=value.verdict.value if value.verdict else None,
-        detail=_line(value.detail),
+        detail=line(value.detail),
         input=value.input,
         output=value.output,
-        wall_time=_duration(value.wall_seconds),
+        wall_time=duration(value.wall_seconds),
     )
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """A line that a proto string takes: a program's exception may hold lone surrogates, which it doesn't."""
     return text.encode("utf-8", "replace").decode()
 
@@ -176,7 +176,7 @@ def _early_stop(value: EarlyStop) -> job_pb2.EarlyStop:
     return job_pb2.EarlyStop(passes=value.passes, interval_width=value.interval_width, min_samples=value.min_samples)
 
 
-def _progress(value: Progress) -> job_pb2.Progress:
+def progress(value: Progress) -> job_pb2.Progress:
     return job_pb2.Progress(
         samples_total=value.samples_total,
         samples_generated=value.samples_generated,
@@ -189,8 +189,8 @@ def _progress(value: Progress) -> job_pb2.Progress:
 
 def _limits(value: Limits) -> types_pb2.Limits:
     return types_pb2.Limits(
-        cpu_time_limit=_duration(value.cpu_time_seconds),
-        wall_time_limit=_duration(value.wall_time_seconds),
+        cpu_time_limit=duration(value.cpu_time_seconds),
+        wall_time_limit=duration(value.wall_time_seconds),
         memory_limit_bytes=value.memory_bytes,
         output_limit_bytes=value.output_bytes,
         file_size_limit_bytes=value.file_size_bytes,
@@ -241,13 +241,13 @@ def _temperature(value: TemperatureReport) -> job_pb2.TemperatureReport:
     return message
 
 
-def _duration(seconds: float) -> Duration:
+def duration(seconds: float) -> Duration:
     message = Duration()
     message.FromNanoseconds(round(seconds * 1e9))
     return message
 
 
-def _timestamp(value: datetime.datetime) -> Timestamp:
+def timestamp(value: datetime.datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(value)
     return message

@@ -159,6 +159,10 @@ class JobManager:
             job = await self._store.get(key)
         return job
 
+    def running(self) -> Sequence[Job]:
+        """The jobs that this front end runs now, as they are now, the first taken first."""
+        return [runner.job for runner in self._runners.values()]
+
     def watch(self, key: JobKey, after_sequence: int) -> AsyncIterator[JobEvent]:
         return self._stream.follow(key, after_sequence)
 

@@ -84,6 +84,12 @@ class JobRunner:
         self._traces = traces
         self._stop: Stop | None = None
         self._walking: asyncio.Task[None] | None = None
+        self._record: Record | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job as it is now."""
+        return self._job if self._record is None else dataclasses.replace(self._job, progress=self._record.progress())
 
     def stop(self, why: Stop) -> None:
         """Stops the job; `run` returns soon after. The first reason counts."""
@@ -155,6 +161,7 @@ class JobRunner:
                 made()
             return recorder.emit(happening)
 
+        self._record = record
         if self._job.state is JobState.PENDING and self._stop is None:
             self._job = await self._move(recorder, self._job, JobState.RUNNING)
         state, failure = await self._walk(contents, record, unjudged, emit)
