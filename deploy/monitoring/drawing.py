@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,15 +14,18 @@ from deploy.monitoring.query import Series, Span
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 COLUMNS = 24
 COLUMN_INCHES, ROW_INCHES, GAP_INCHES, TITLE_INCHES, HEAD_INCHES = 0.72, 0.36, 0.1, 0.3, 0.55
 MOST_LEGENDS = 10
 DAY = 86_400.0
+
+_TICKS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800)
+"""Seconds that the times on an axis may lie apart."""
 
 Answers = Sequence[tuple[Mapping[str, Any], Sequence[Series]]]
 """Each query of a panel, with what it gave."""
@@ -66,6 +70,7 @@ class Drawing:
             edgecolor=self._look.border,
             linewidth=0.8,
             transform=self.figure.transFigure,
+            zorder=-1,  # the axes come on top of it
         )
         self.figure.add_artist(card)
         self._write(left + 0.1, top + 0.2, panel.get("title", ""), size=9, color=self._look.text, weight="bold")
@@ -110,14 +115,17 @@ class Drawing:
                 self._dress(right, changes["unit"], changes.get("max"))
             to = right if changes and right is not None else axes
             for series in found:
-                color = LINES[len(handles) % len(LINES)]
+                name = _named(query["legendFormat"], series.labels)
+                own = {one["id"]: one["value"] for one in overrides.get(name, ())}
+                color = own["color"]["fixedColor"] if "color" in own else LINES[len(handles) % len(LINES)]
                 values = _aligned(series, times, self._span.step)
                 if stacked:
                     over = [
                         low + (0.0 if math.isnan(value) else value) for low, value in zip(under, values, strict=True)
                     ]
                     area = axes.fill_between(_dates(times), under, over, color=color, alpha=0.65, linewidth=0)
-                    axes.plot(_dates(times), over, color=color, linewidth=0.8)
+                    there = [math.nan if math.isnan(value) else top for value, top in zip(values, over, strict=True)]
+                    axes.plot(_dates(times), there, color=color, linewidth=0.8)
                     under = over
                     handles.append(area)
                     highest = max(highest, *over)
@@ -126,13 +134,16 @@ class Drawing:
                     handles.append(line)
                     if to is axes:
                         highest = max([highest, *(value for value in values if math.isfinite(value))])
-                names.append(_named(query["legendFormat"], series.labels))
+                names.append(name)
         self._dress(axes, defaults.get("unit", "short"), defaults.get("max"))
         bound = _alert_bound(defaults)
         if bound is not None and bound <= 4 * highest:
             axes.axhline(bound, color=self._look.bad, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_xlim(*_dates((self._span.start, self._span.end)))
-        axes.set_ylim(0, defaults.get("max") or max(highest * 1.08, 1e-9) if highest or defaults.get("max") else 1)
+        top = defaults.get("max") or highest * 1.08 or 1
+        axes.set_ylim(0, top)
+        if defaults.get("unit") == "bytes":
+            axes.yaxis.set_major_locator(MultipleLocator(2 ** math.ceil(math.log2(top / 5))))
         if not handles:
             axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", color=self._look.faint, fontsize=9)
             return
@@ -156,11 +167,14 @@ class Drawing:
         axes.tick_params(colors=self._look.faint, labelsize=7, length=0, pad=3)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.set_axisbelow(True)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, unit)))
-        locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
+        length = self._span.end - self._span.start
+        form = "%H:%M:%S" if length < 300 else "%H:%M" if length < 2 * DAY else "%m-%d %H:%M"
+        apart = next((seconds for seconds in _TICKS if seconds >= length / 6), _TICKS[-1])
+        axes.xaxis.set_major_locator(MultipleLocator(apart / DAY))
+        axes.xaxis.set_major_formatter(DateFormatter(form))  # type: ignore[no-untyped-call]
         if highest is not None:
             axes.set_ylim(0, highest)
 
@@ -196,7 +210,8 @@ class Drawing:
 
     def _text(self, panel: Mapping[str, Any], left: float, top: float) -> None:
         plain = re.sub(r"[*`]", "", panel["options"]["content"])
-        self._write(left + 0.15, top + 0.15, plain, size=9, color=self._look.text, va="top", linespacing=1.5)
+        plain = "\n".join(textwrap.wrap(plain, 190))
+        self._write(left + 0.15, top + 0.2, plain, size=9, color=self._look.text, va="top", linespacing=1.5)
 
     def _box(self, place: Mapping[str, int]) -> tuple[float, float, float, float]:
         gap = GAP_INCHES / 2

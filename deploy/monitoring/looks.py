@@ -62,7 +62,7 @@ def _seconds(value: float, decimals: int | None) -> str:
 def _short(value: float, decimals: int | None) -> str:
     for name, size in (("M", 1e6), ("K", 1e3)):
         if abs(value) >= size:
-            return f"{_number(value / size, decimals)} {name}"
+            return f"{value / size:.3g} {name}"
     return _number(value, decimals)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deploy.monitoring.promql import Metric, known
@@ -58,8 +58,12 @@ def graph(
     stacked: bool = False,
     highest: float | None = None,
     alert_above: float | None = None,
+    colors: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Lines over time; `says` is what one reads when pointing at it. `alert_above` draws where an alert begins."""
+    """Lines over time; `says` is what one reads when pointing at it. `alert_above` draws where an alert begins.
+
+    `colors`: of series, by what they are called.
+    """
     legend = common_builders.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.LIST)
     panel = (
         timeseries.Panel()
@@ -87,6 +91,9 @@ def graph(
         panel.thresholds_style(
             common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         )
+    for name, color in (colors or {}).items():
+        fixed = {"mode": "fixed", "fixedColor": color}
+        panel.override_by_name(name, [models.DynamicConfigValue("color", fixed)])
     for name, query, line in _queries(lines):
         panel.with_target(query)
         if line.right_unit is not None:

@@ -104,12 +104,8 @@ def _way() -> list[shared.Panel]:
             Line(per_second(c.SAMPLES_GENERATED, MODEL, by=("model",)), "{{model}} made"),
             Line(per_second(c.SAMPLES_JUDGED, JOB), "judged"),
         ),
-        graph(
-            "Verdicts per second",
-            "Of jobs, by kind.",
-            PER_SECOND,
-            Line(per_second(c.SAMPLES_JUDGED, JOB, by=("verdict",)), "{{verdict}}"),
-            stacked=True,
+        shared.verdicts(
+            "Of jobs, by kind.", Line(per_second(c.SAMPLES_JUDGED, JOB, by=("verdict",)), "{{verdict}}"), width=8
         ),
     ]
 

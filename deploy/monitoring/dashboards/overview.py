@@ -131,14 +131,7 @@ def _work() -> list[shared.Panel]:
             Line(per_second(c.CACHE_HITS), "of them from the cache"),
             Line(per_second(c.SAMPLES_UNJUDGED), "unjudged"),
         ),
-        graph(
-            "Verdicts per second",
-            "By kind.",
-            PER_SECOND,
-            Line(per_second(c.SAMPLES_JUDGED, by=("verdict",)), "{{verdict}}"),
-            width=12,
-            stacked=True,
-        ),
+        shared.verdicts("By kind.", Line(per_second(c.SAMPLES_JUDGED, by=("verdict",)), "{{verdict}}"), width=12),
         graph(
             "Unjudged per second",
             "Samples that ended without a verdict, by why. They count in no metric of a job.",

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from deploy.monitoring import bounds
-from deploy.monitoring.panels import COUNT, SECONDS, Line, graph
+from deploy.monitoring.panels import COUNT, PER_SECOND, SECONDS, Line, graph
 from deploy.monitoring.promql import highest, mean, quantile, total
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
 from codesieve.workers import catalogue as c
+from codesieve.workers.types import Verdict
 
 Panel = Builder[models.Panel]
 
+VERDICT_COLORS = {
+    Verdict.PASSED: "#73bf69",
+    Verdict.FAILED: "#5794f2",
+    Verdict.RAISED: "#ff9830",
+    Verdict.SYNTAX_ERROR: "#fade2a",
+    Verdict.TIMED_OUT: "#b877d9",
+    Verdict.OUT_OF_MEMORY: "#37c8c8",
+    Verdict.OUTPUT_LIMIT: "#a16a4f",
+    Verdict.CRASHED: "#8e8e8e",
+    Verdict.TAMPERED: "#f2495c",
+}
+"""The same in every graph."""
+
 HOPS = "Hops: for a generation worker, for a sandbox worker (judge), to be written (store), for the client to take it."
+
+
+def verdicts(says: str, *lines: Line, width: int) -> Panel:
+    """Verdicts by kind, stacked."""
+    colors = {verdict.value: color for verdict, color in VERDICT_COLORS.items()}
+    return graph("Verdicts per second", says, PER_SECOND, *lines, width=width, stacked=True, colors=colors)
 
 
 def waiting() -> list[Panel]:

@@ -67,14 +67,11 @@ def _rewards() -> list[shared.Panel]:
             Line(highest(c.OLDEST_SECONDS, 'hop="judge"'), "oldest"),
             alert_above=bounds.JUDGE_WAITING_SECONDS,
         ),
-        graph(
-            "Rewards per second",
-            "Completions of streams, by verdict; an outage is no reward, and is unjudged.",
-            PER_SECOND,
+        shared.verdicts(
+            "Completions of streams, by kind; an outage is no reward, and is unjudged.",
             Line(per_second(c.SAMPLES_JUDGED, STREAM, by=("verdict",)), "{{verdict}}"),
             Line(per_second(c.SAMPLES_UNJUDGED, STREAM), "unjudged"),
             width=12,
-            stacked=True,
         ),
         graph(
             "Share that passed",
