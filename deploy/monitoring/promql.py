@@ -58,7 +58,9 @@ def increase(metric: CounterOf, *matchers: str, by: tuple[str, ...] = (), over: 
     return f"sum{_by(metric, by)} (increase({select(metric, *matchers)}[{over}]))"
 
 
-def quantile(q: float, metric: HistogramOf, *matchers: str, by: tuple[str, ...] = (), over: str = INTERVAL) -> str:
+def quantile(
+    q: float, metric: HistogramOf | Foreign, *matchers: str, by: tuple[str, ...] = (), over: str = INTERVAL
+) -> str:
     """The value that a share `q` of the observations stays below."""
     buckets = f"rate({select(metric, *matchers, ending='_bucket')}[{over}])"
     return f"histogram_quantile({q:g}, sum{_by(metric, ('le', *by))} ({buckets}))"
@@ -90,9 +92,19 @@ CPU = Foreign("process_cpu_seconds_total")
 OPEN_FILES = Foreign("process_open_fds")
 MOST_FILES = Foreign("process_max_fds")
 VLLM_CACHE = Foreign("vllm:cache_config_info", ("engine", "block_size", "num_gpu_blocks", "cache_dtype"))
-"""The one of vLLM's own that is true here: the others stand still, since what would feed them costs the engine's thread a
-few per cent of a GPU (``workers/generation/vllm_counts.py``). The engines' counts are codesieve's, under their own names."""
+VLLM_RUNNING = Foreign("vllm:num_requests_running")
+VLLM_WAITING = Foreign("vllm:num_requests_waiting")
+VLLM_ENDED = Foreign("vllm:request_success_total", ("finished_reason",))
+VLLM_FIRST_TOKEN = Foreign("vllm:time_to_first_token_seconds")
+VLLM_TOKEN = Foreign("vllm:request_time_per_output_token_seconds")
+VLLM_REQUEST = Foreign("vllm:e2e_request_latency_seconds")
+VLLM_QUEUED = Foreign("vllm:request_queue_time_seconds")
+VLLM = (
+    *(VLLM_CACHE, VLLM_RUNNING, VLLM_WAITING, VLLM_ENDED),
+    *(VLLM_FIRST_TOKEN, VLLM_TOKEN, VLLM_REQUEST, VLLM_QUEUED),
+)
 RAY_MEMORY_USED = Foreign("ray_node_mem_used", ("SessionName", "ip"))
 RAY_MEMORY = Foreign("ray_node_mem_total", ("SessionName", "ip"))
 RAY_DISK = Foreign("ray_node_disk_utilization_percentage", ("SessionName", "ip"))
-FOREIGN = (UP, ALERTS, MEMORY, CPU, OPEN_FILES, MOST_FILES, VLLM_CACHE, RAY_MEMORY_USED, RAY_MEMORY, RAY_DISK)
+RAY = (RAY_MEMORY_USED, RAY_MEMORY, RAY_DISK)
+FOREIGN = (UP, ALERTS, MEMORY, CPU, OPEN_FILES, MOST_FILES, *VLLM, *RAY)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deploy.monitoring import bounds
+from deploy.monitoring import bounds, promql
 from deploy.monitoring.dashboards import shared
 from deploy.monitoring.panels import COUNT, PER_SECOND, SECONDS, SHARE, Line, Variable, board, graph, number
-from deploy.monitoring.promql import VLLM_CACHE, highest, per_second, quantile, select, total
+from deploy.monitoring.promql import highest, per_second, quantile, select, total
 
 from codesieve.server.sharing import Priority
 from codesieve.workers import catalogue as c
@@ -170,12 +170,47 @@ def _requests() -> list[shared.Panel]:
 
 
 def _vllm() -> list[shared.Panel]:
-    told = select(VLLM_CACHE, 'pool=~"generation-$model"', WORKER)
+    of = ('pool=~"generation-$model"', WORKER)
+    told = select(promql.VLLM_CACHE, *of)
+
+    def quantiles(metric: promql.Foreign, name: str = "") -> list[Line]:
+        return [Line(quantile(q, metric, *of), f"p{q * 100:g}{name}") for q in (0.5, 0.95)]
+
     return [
+        graph(
+            "vLLM: until the first token",
+            "From a request's coming.",
+            SECONDS,
+            *quantiles(promql.VLLM_FIRST_TOKEN),
+            width=6,
+        ),
+        graph(
+            "vLLM: for each further token",
+            "Mean of a request, over its requests.",
+            SECONDS,
+            *quantiles(promql.VLLM_TOKEN),
+            width=6,
+        ),
+        graph(
+            "vLLM: a whole request",
+            "And its part in vLLM's own queue.",
+            SECONDS,
+            *quantiles(promql.VLLM_REQUEST),
+            *quantiles(promql.VLLM_QUEUED, " in queue"),
+            width=6,
+        ),
+        graph(
+            "vLLM: requests",
+            "Running and waiting, and how many end per second, by reason.",
+            COUNT,
+            Line(total(promql.VLLM_RUNNING, *of), "running"),
+            Line(total(promql.VLLM_WAITING, *of), "waiting"),
+            Line(per_second(promql.VLLM_ENDED, *of, by=("finished_reason",)), "{{finished_reason}} per second"),
+            width=6,
+        ),
         number(
             "Key-value cache of each vLLM engine",
-            "As vLLM tells it. What vLLM's own loggers would count stands still: codesieve counts the same in the panels "
-            "above, for less of the engine's time.",
+            "As vLLM tells it.",
             COUNT,
             Line(
                 f"sum by (pool, worker, num_gpu_blocks, block_size) ({told})",
@@ -183,5 +218,5 @@ def _vllm() -> list[shared.Panel]:
             ),
             width=24,
             names=True,
-        )
+        ),
     ]
