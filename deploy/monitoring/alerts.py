@@ -185,7 +185,8 @@ ALERTS = (
         "CodesieveOpenFiles",
         TICKET,
         "5m",
-        "{{ $labels.component }}{{ with $labels.worker }} {{ . }}{{ end }} has {{ $value | humanizePercentage }} of its files open",
+        "{{ $labels.component }}{{ with $labels.worker }} {{ . }}{{ end }} has "
+        "{{ $value | humanizePercentage }} of its files open",
         _when(f"{select(OPEN_FILES)} / {select(MOST_FILES)}", ">", bounds.OPEN_FILES_SHARE),
     ),
     Alert(
