@@ -72,6 +72,11 @@ def mean(metric: HistogramOf, *matchers: str, by: tuple[str, ...] = (), over: st
     return f"{summed} / {per_second(metric, *matchers, by=by, over=over)}"
 
 
+def if_any(expression: str, label: str) -> str:
+    """Only what is more than nothing, of many series that mostly are 0; for nothing at all a 0 that says "none"."""
+    return f'{expression} > 0 or on () label_replace(vector(0), "{label}", "none", "", "")'
+
+
 def known(metric: Metric, label: str) -> None:
     """Raises ValueError unless the metric's series have this label."""
     if label not in (*metric.labels, *TARGET_LABELS, "le"):

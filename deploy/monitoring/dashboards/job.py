@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.dashboards import shared
 from deploy.monitoring.panels import COUNT, PER_SECOND, SHARE, Line, Variable, board, graph, number, words
-from deploy.monitoring.promql import increase, per_second, select, total
+from deploy.monitoring.promql import if_any, increase, per_second, select, total
 
 from codesieve.server.jobs.model import JobState
 from codesieve.workers import catalogue as c
@@ -136,13 +136,13 @@ def _trouble() -> list[shared.Panel]:
             "Unjudged per second",
             "Samples of jobs that ended without a verdict, by why.",
             PER_SECOND,
-            Line(per_second(c.SAMPLES_UNJUDGED, JOB, by=("reason",)), "{{reason}}"),
+            Line(if_any(per_second(c.SAMPLES_UNJUDGED, JOB, by=("reason",)), "reason"), "{{reason}}"),
         ),
         graph(
             "Done again because of us",
             "Work that met with an outage, a lost cell or a lost worker, and was done elsewhere.",
             PER_SECOND,
-            Line(per_second(c.RETRIES, by=("pool", "reason")), "{{pool}} {{reason}}"),
+            Line(if_any(per_second(c.RETRIES, by=("pool", "reason")), "reason"), "{{pool}} {{reason}}"),
         ),
         graph(
             "Store",

@@ -16,6 +16,7 @@ from deploy.monitoring.promql import (
     RAY_MEMORY_USED,
     UP,
     highest,
+    if_any,
     increase,
     per_second,
     quantile,
@@ -136,7 +137,7 @@ def _work() -> list[shared.Panel]:
             "Unjudged per second",
             "Samples that ended without a verdict, by why. They count in no metric of a job.",
             PER_SECOND,
-            Line(per_second(c.SAMPLES_UNJUDGED, by=("reason",)), "{{reason}}"),
+            Line(if_any(per_second(c.SAMPLES_UNJUDGED, by=("reason",)), "reason"), "{{reason}}"),
             width=12,
         ),
     ]
@@ -161,7 +162,7 @@ def _workers() -> list[shared.Panel]:
             "Done again because of us",
             "Work that met with an outage, a lost cell or a lost worker, and is done elsewhere.",
             PER_SECOND,
-            Line(per_second(c.RETRIES, POOL, by=("pool", "reason")), "{{pool}} {{reason}}"),
+            Line(if_any(per_second(c.RETRIES, POOL, by=("pool", "reason")), "reason"), "{{pool}} {{reason}}"),
         ),
     ]
 
