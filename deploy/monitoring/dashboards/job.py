@@ -15,11 +15,11 @@ JOB = 'source="job"'
 ALL = "$__range"
 
 TEXT = """\
-**Set the time range to the job's**, as `codesieve jobs show JOB` tells it, and choose its model. No metric is labelled with
-a job (there would be a series for each job ever run), so these are *all* jobs' figures while yours ran: where "Jobs at a
-time" says 1 they are yours alone. Counts are near, not exact: Prometheus reckons them from what it scraped. What is surely
-the job's own, its verdicts, pass@k, slowest programs and why a sample is unjudged, is in `codesieve jobs watch JOB` and
-`codesieve report JOB`."""
+**Set the time range to the job's** and choose its model: `codesieve jobs show JOB --grafana URL` prints the link that
+does. No metric is labelled with a job (there would be a series for each job ever run), so these are *all* jobs' figures
+while yours ran: where "Jobs at a time" says 1 they are yours alone. Counts are near, not exact: Prometheus reckons them
+from what it scraped. What is surely the job's own, its verdicts, pass@k, slowest programs and why a sample is unjudged,
+is in `codesieve jobs watch JOB` and `codesieve report JOB`."""
 
 
 def job() -> str:

@@ -133,7 +133,7 @@ def _cells() -> list[shared.Panel]:
         ),
         graph(
             "Proved clean",
-            "Times that a cell was proved clean after a program and went on.",
+            "Times that a cell was proved clean after a program.",
             PER_SECOND,
             Line(per_second(c.CELL_RESETS, WORKER, by=("worker",)), "worker {{worker}}"),
             width=6,

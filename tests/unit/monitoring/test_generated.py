@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from deploy.monitoring.alerts import ALERTS
 from deploy.monitoring.dashboards.shared import VERDICT_COLORS
 from deploy.monitoring.query import Span, panels
 
+from codesieve.client.cli.jobs import graphs
+from codesieve.client.types import Job, JobState
 from codesieve.workers import catalogue
 from codesieve.workers.types import Verdict
 
@@ -121,6 +125,19 @@ def test_sisters_are_found_by_their_tag() -> None:
     made = [board(path) for path in BOARDS]
     assert len({one["uid"] for one in made}) == len(made) == 4
     assert all(one["tags"] == one["links"][0]["tags"] == ["codesieve"] for one in made)
+
+
+def test_jobs_show_links_to_the_dashboard_of_one_job_at_its_time() -> None:
+    begin = datetime.datetime.fromtimestamp(1000, datetime.UTC)
+    ended = Job("jobs/j", JobState.SUCCEEDED, "models/m", begin, begin, begin + datetime.timedelta(seconds=100))
+    link = urllib.parse.urlsplit(graphs("https://g.example/grafana/", ended))
+    made = board(generate.HERE / generate.DASHBOARDS / "job.json")
+    assert link.path == f"/grafana/d/{made['uid']}"
+    chosen = dict(urllib.parse.parse_qsl(link.query))
+    assert chosen == {"from": "985000", "to": "1115000", "var-model": "m"}
+    assert "model" in {one["name"] for one in made["templating"]["list"]}
+    running = Job("jobs/j", JobState.RUNNING, "", begin, begin)
+    assert graphs("https://g.example", running).endswith("?from=985000&to=now")
 
 
 def test_every_verdict_has_a_colour_of_its_own() -> None:
