@@ -2,7 +2,8 @@
 
 The work is a job, and a trainer's stream with programs that pass, fail, tamper and leave things behind; a sandbox worker is
 killed meanwhile. Each expression then has to be valid and to have data: what is empty would be an empty graph, or an alert
-that can't fire.
+that can't fire. The dashboards are drawn at the end; with CODESIEVE_MONITORING_SECONDS=240 the work lasts so long, and
+``--basetemp DIR`` says where the pictures are.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from codesieve.client import Client, FunctionTests, Generation, JudgeItem, Probl
 from codesieve.server import datasets
 from codesieve.workers import catalogue
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.namespaces, pytest.mark.timeout(420)]
+SECONDS = float(os.environ.get("CODESIEVE_MONITORING_SECONDS", "0"))
+"""How long there is work at least."""
+
+pytestmark = [pytest.mark.prometheus, pytest.mark.namespaces, pytest.mark.timeout(420 + SECONDS)]
 
 DATA_SECONDS = 180
 """Within this time all of it has to be there."""
@@ -179,6 +183,8 @@ def test_every_expression_of_every_dashboard_and_rule_has_data(
     rounds = itertools.count()
     work(server, name, rounds)
     work(server, name, rounds, kill=True)
+    while time.time() < begin + SECONDS:
+        work(server, name, rounds)
     until = time.monotonic() + DATA_SECONDS
     while True:
         work(server, name, rounds)
