@@ -38,6 +38,8 @@ DATA_SECONDS = 180
 """Within this time all of it has to be there."""
 BOARDS = sorted((generate.HERE / generate.DASHBOARDS).glob("*.json"))
 
+PROBLEMS, SAMPLES = 8, 4
+"""Of the job."""
 DOUBLE = Problem(
     problem_id="double",
     prompt="def double(x):\n",
@@ -126,9 +128,9 @@ def work(server: Any, model: str, rounds: Iterator[int], kill: bool = False) -> 
         judged = {one.id: one.judgement.verdict for one in client.judge(items(), [DOUBLE])}
         assert (judged["passes"], judged["fails"], judged["tampers"]) == ("PASSED", "FAILED", "TAMPERED"), judged
         generation = Generation(
-            model=model, samples_per_problem=2, temperatures=(0.2,), max_tokens=16, seed=number, top_p=1.0
+            model=model, samples_per_problem=SAMPLES, temperatures=(0.8,), max_tokens=24, seed=number, top_p=1.0
         )
-        client.run("humaneval", generation, limit=2)
+        client.run("humaneval", generation, limit=PROBLEMS)
 
 
 def sandbox_worker(server: Any) -> int:
@@ -154,8 +156,8 @@ def recording(path: Path) -> Path:
     """Samples that a replay can give."""
     lines = [
         {"task_id": problem.problem_id, "completion": f"{problem.canonical_solution}# {i}\n", "token_count": 20}
-        for problem in datasets.load("humaneval")[:2]
-        for i in range(2)
+        for problem in datasets.load("humaneval")[:PROBLEMS]
+        for i in range(SAMPLES)
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
