@@ -315,6 +315,11 @@ def test_jobs_are_listed_shown_watched_and_cancelled(fake: Any, tmp_path: Path) 
     shown = json.loads(jobs("show", "done-1", "--json").stdout)
     assert (shown["state"], shown["judge"]["sandbox"]) == ("SUCCEEDED", "docker")
     assert "SUCCEEDED" in jobs("show", "jobs/done-1").stdout
+    linked = jobs("show", "done-1", "--grafana", "https://grafana.example/g/").stdout
+    assert "\ngraphs: https://grafana.example/g/d/codesieve-job?from=" in linked
+    told = json.loads(jobs("show", "done-1", "--json", "--grafana", "http://g").stdout)
+    assert told["graphs"].startswith("http://g/d/codesieve-job?")
+    assert "graphs" not in shown
     watched = jobs("watch", "done-1", "--json", "--after", "2")
     assert watched.returncode == 0
     assert [json.loads(line)["sequence"] for line in watched.stdout.splitlines()] == [3, 4, 5, 6]

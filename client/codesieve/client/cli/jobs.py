@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 
 import click
 
@@ -11,6 +12,10 @@ from codesieve.client.cli import common, connecting, rejudge, results, show
 
 CODES = """\b
 Exit codes: 0 done, 2 bad usage, no such job, or no server."""
+
+
+MARGIN_SECONDS = 15
+"""Before a job's start and after its end, for what was scraped around it."""
 
 
 @click.group(epilog="Example: codesieve jobs list --server 10.0.0.5:7420")
@@ -41,12 +46,26 @@ def list_(limit: int, server: connecting.Server, as_json: bool) -> None:
 
 @jobs.command("show", epilog=f"{CODES}\nExample: codesieve jobs show run-1a2b3c")
 @click.argument("job")
+@click.option(
+    "--grafana",
+    envvar="CODESIEVE_GRAFANA",
+    show_envvar=True,
+    metavar="URL",
+    help="Where Grafana has codesieve's dashboards (deploy/monitoring): print the link to JOB's time there, too.",
+)
 @connecting.server_option
 @common.json_option
-def show_(job: str, server: connecting.Server, as_json: bool) -> None:
+def show_(job: str, grafana: str | None, server: connecting.Server, as_json: bool) -> None:
     """Show JOB, with its report once it has ended."""
     with connecting.connect(server) as client:
-        _show(client.jobs.get(job), as_json)
+        found = client.jobs.get(job)
+    link = graphs(grafana, found) if grafana else None
+    if as_json:
+        click.echo(json.dumps(results.job(found) | ({"graphs": link} if link else {})))
+    else:
+        show.job(found)
+        if link:
+            show.stdout().print(show.safe(f"graphs: {link}"), soft_wrap=True)
 
 
 @jobs.command(
@@ -96,6 +115,18 @@ def delete(names: tuple[str, ...], server: connecting.Server, as_json: bool) -> 
 
 
 jobs.add_command(rejudge.rejudge)
+
+
+def graphs(grafana: str, job: types.Job) -> str:
+    """The dashboard "one job" of a Grafana, at the time of this job and for its model."""
+    begin, end = job.start_time or job.create_time, job.end_time
+    chosen = {
+        "from": round((begin.timestamp() - MARGIN_SECONDS) * 1000) if begin else "now-1h",
+        "to": round((end.timestamp() + MARGIN_SECONDS) * 1000) if end else "now",
+    }
+    if job.model:
+        chosen["var-model"] = job.model.removeprefix("models/")
+    return f"{grafana.rstrip('/')}/d/codesieve-job?{urllib.parse.urlencode(chosen)}"
 
 
 def _show(job: types.Job, as_json: bool) -> None:
