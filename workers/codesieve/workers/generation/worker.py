@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, WeightsVersionChanged
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine, TakesWeights, TellsStats, WeightCalls
+from codesieve.workers.generation.engine import Engine, TakesWeights, TellsOrigin, TellsStats, WeightCalls
+from codesieve.workers.origin import EngineOrigin
 from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
@@ -37,7 +38,8 @@ class GenerationWorker:
         engine = engine_for(self._source, self._tensor_parallel, self._lora_rank)
         detail = await engine.start()
         self._engine, self._tasks = engine, TaskWorker(self._generate)
-        return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
+        origin = engine.origin() if isinstance(engine, TellsOrigin) else EngineOrigin()
+        return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail, origin=origin)
 
     async def submit(self, work: Sequence[GenerationRequest]) -> None:
         """Takes requests; each is answered once by `collect`."""

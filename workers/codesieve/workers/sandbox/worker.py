@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
+from codesieve.workers.origin import CellOrigin
 from codesieve.workers.sandbox.backend import Backend, CellSpec
 from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.inside import frames
@@ -32,6 +33,7 @@ from codesieve.workers.sandbox.judge import (
 from codesieve.workers.sandbox.plans import checker_payload, prepare, prepare_together, program_of
 from codesieve.workers.sandbox.pool import CellPool
 from codesieve.workers.sandbox.probes import PROBES, Probe
+from codesieve.workers.sandbox.version import judge_version
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, StdioTests, Verdict, WorkerInfo
 from codesieve.workers.worker import TaskWorker
 
@@ -108,6 +110,7 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         super().__init__(self._judge)
         self._backend = backend
         self._cells = cells
+        self._fresh = fresh
         self._pool = CellPool(lambda: backend.make_cell(SPEC), cells, fresh)
         self._order = Alone()
         self._overtime = OVERTIME_SHARED_CORE
@@ -122,11 +125,20 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         except BaseException:
             await self.stop()
             raise
-        details = [made_of, f"Python {cells[0].python_version} in the cell", cells[0].notes]
+        details = [made_of.line, f"Python {cells[0].python_version} in the cell", cells[0].notes]
+        origin = CellOrigin(
+            await asyncio.to_thread(judge_version),
+            made_of.image,
+            made_of.image_digest,
+            cells[0].python_version,
+            made_of.runtime,
+            "container" if self._fresh else "fork",
+        )
         return WorkerInfo(
             kind=self._backend.name,
             capacity=self._cells * QUEUED_PER_CELL,
             detail="; ".join(detail for detail in details if detail),
+            origin=origin,
         )
 
     async def _prove(self) -> None:
