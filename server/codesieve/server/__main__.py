@@ -163,7 +163,8 @@ async def serve(
         store, judge, sandbox, models = await starting
         metrics.watch_pool("sandbox", lambda: judge.waiting, lambda: judge.restarts)
         cached = CachingJudge(judge, options.cache_mib * 2**20, metrics.cache_hits.inc)
-        front = FrontEnd(cached if options.cache_mib else judge, sandbox, models, metrics, store, door)
+        judges = cached if options.cache_mib else judge
+        front = FrontEnd(judges, sandbox, models, metrics, store, door, lambda: judge.infos)
         try:
             port = await front.start(options.listen, credentials)
         except OSError as error:

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import logging
 import uuid
+from collections.abc import Callable, Sequence
 
 import grpc
 import grpc.aio
@@ -29,6 +30,7 @@ from codesieve.server.services.jobs import JobService
 from codesieve.server.services.judge import JudgeService
 from codesieve.server.services.models import ModelService
 from codesieve.v1 import job_pb2, judge_pb2, model_pb2
+from codesieve.workers.types import WorkerInfo
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,16 @@ class FrontEnd:
     """The services over what judges, the models and the store of jobs; `door` says who comes in."""
 
     def __init__(
-        self, judge: Judges, sandbox: str, models: ModelRegistry, metrics: Metrics, store: JobStore, door: Door
+        self,
+        judge: Judges,
+        sandbox: str,
+        models: ModelRegistry,
+        metrics: Metrics,
+        store: JobStore,
+        door: Door,
+        cells: Callable[[], Sequence[WorkerInfo]] = tuple,
     ) -> None:
+        """`cells` gives what the sandbox's workers say of themselves."""
         self._quotas = quotas = Quotas(door.quota_of)
         self._intake = Intake()
         self._jobs = JobManager(
@@ -68,6 +78,7 @@ class FrontEnd:
             metrics,
             quotas,
             now=_now,
+            cells=cells,
         )
         self._judging = JudgeService(judge, metrics, door, quotas, store.charge, _now)
         self._server = grpc.aio.server(
