@@ -19,6 +19,8 @@ from codesieve.client.report.run import Run, temperature_name
 from codesieve.client.report.stopping import Counted
 
 MAX_NAMED = 3
+NOTHING = 1e-9
+"""The two estimators give the same figure up to their last bits, which are no difference."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _at(a: Counted, b: Counted, temperature: float | None, ks: Sequence[int], co
     moved = []
     for problem, one, other, row_a, row_b in zip(both, of_a, of_b, *tables, strict=True):
         change = (row_b[0] or 0.0) - (row_a[0] or 0.0)
-        if change:
+        if abs(change) > NOTHING:
             moved.append(Moved(problem, (one.judged, one.passed), (other.judged, other.passed), change))
     return Compared(
         temperature,
@@ -115,6 +117,7 @@ def _difference(k: int, of_a: Sequence[float | None], of_b: Sequence[float | Non
         return None
     table = np.array(rows, dtype=np.float64)
     differences = table[:, 1] - table[:, 0]
+    differences[np.abs(differences) <= NOTHING] = 0.0
     mean_a, mean_b = (float(each) for each in table.mean(axis=0))
     return Difference(k, mean_a, mean_b, statistics.mean(differences), statistics.sign_flip(differences.tolist()))
 

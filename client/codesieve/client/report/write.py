@@ -74,8 +74,8 @@ def _notes(run: Run, analysed: analysis.Analysis, why_no_problems: str) -> list[
 
 def _stopped(early: analysis.Stopped) -> list[str]:
     notes = [
-        f"Problems were stopped early, {early.rule}: {early.problems} were, counted at each temperature, and "
-        f"{early.saved} of {early.planned} samples were never made. pass@k is estimated without a bias for that (Girshick, Mosteller and "
+        f"Problems were stopped early, {early.rule}: {early.problems} were, counted at each temperature, and {early.saved} "
+        f"of {early.planned} samples were never made. pass@k is estimated without a bias for that (Girshick, Mosteller and "
         "Savage 1946), and so are the shares of problems that pass.",
         "No picking of one sample: problems that are solved often have fewer samples to pick from, of which more pass, so "
         "that every rule would look better than it is.",

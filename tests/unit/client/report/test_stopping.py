@@ -230,4 +230,9 @@ def test_a_stopped_run_is_compared_with_any_other() -> None:
     assert [each.change for each in found.moved] == pytest.approx([-1 / 2, -1 / 8])
     assert (found.moved[1].a, found.moved[1].b) == ((5, 2), (8, 1))
     assert [one.moved for one in compare.compare(a, a)] == [()]
+    # One that was not stopped has the same estimate either way, but for its last bits.
+    same = {"p/1": "pfffffff", "p/2": "fffffffp"}
+    (equal,) = compare.compare(stopped(same, Rule(7, 0, 0, MOST)), made_up(outcomes(same)), (1, 3))
+    assert equal.moved == ()
+    assert [(each.difference.value, each.p_value) for each in equal.differences] == [(0.0, 1.0), (0.0, 1.0)]
     assert compare.compare(a, b)[0].differences[0].k == 1
