@@ -50,7 +50,7 @@ proto: .venv-proto/.installed ## make the stubs in proto/ again
 	  proto/codesieve/v1/*.proto
 
 clean: ## remove what the other targets made here
-	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity dist
+	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity test-output dist
 
 .venv/bin/python:
 	@deploy/make_venv.sh $(PYTHON) .venv
