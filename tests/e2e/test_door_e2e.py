@@ -81,7 +81,11 @@ def test_a_server_behind_tls_and_tokens(start_server: Callable[..., Any], tmp_pa
     stranger_sees = codesieve("jobs", "show", "mine", *where, CODESIEVE_TOKEN=other)
     assert (stranger_sees.returncode, "no job" in stranger_sees.stderr) == (2, True)
     assert not any(secret in server.log for secret in (token, other, reader))
-    assert "codesieve.audit" in server.log
+    lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+    (refused,) = [line for line in lines if line["logger"] == "codesieve.audit" and line["rpc"] == "DeleteJob"]
+    assert (refused["caller"], refused["code"]) == ("trainer", "PERMISSION_DENIED")
+    about_it = [line for line in lines if line.get("job") == "mine" and line["caller"] == "trainer"]
+    assert [line.get("state") for line in about_it] == [None, "RUNNING", "SUCCEEDED"]
 
 
 def test_a_server_does_not_listen_to_the_network_without_a_door(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from locked_house import House
 from codesieve.server.front import MAX_MESSAGE_BYTES, SERVICES
 from codesieve.server.interceptors import MAX_LINE
 from codesieve.v1 import job_pb2, judge_pb2
+from codesieve.workers import logs
 
 REQUESTS = int(os.environ.get("CODESIEVE_HOSTILE_REQUESTS", "10000"))
 
@@ -39,7 +40,7 @@ class Listener(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(logs.formatter(as_text=False))
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -192,7 +193,7 @@ def check_the_log(heard: Listener) -> None:
         assert "token-" not in line
         assert hostile.CANARY.encode().hex() not in line
         assert "\n" not in line
-        assert not line.startswith(("ERROR", "CRITICAL")), line
+        assert json.loads(line)["level"] not in ("error", "critical"), line
 
 
 @pytest.fixture
@@ -314,11 +315,11 @@ def test_no_log_holds_what_clients_send(house: House, heard: Listener) -> None:
                     house.call(hostile.path_of(method), who, *messages, metadata=(("x-request-id", "a canary"),))
     assert sent > 100
     check_the_log(heard)
-    lines = [line.partition(": ")[2] for line in heard.lines if line.startswith("INFO codesieve.audit")]
-    found = [json.loads(line) for line in lines]
+    found = [one for one in map(json.loads, heard.lines) if one["logger"] == "codesieve.audit"]
     assert len(found) > 50
     for one in found:
-        assert set(one) == {"time", "peer", "caller", "method", "code", "reason", "request_id"}
+        about = {"peer", "caller", "rpc", "code", "reason", "request_id"}
+        assert set(one) == {"time", "level", "logger", "event"} | about
         assert one["peer"].startswith(("ipv4:127.0.0.1", "ipv6:"))
     assert {one["caller"] for one in found} == {"attacker", "operator", None}
     assert {"INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED"} <= {one["code"] for one in found}

@@ -40,6 +40,7 @@ from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.options import Options, address, default_store, fail_on_unknown, runtime_directory
 from codesieve.server.pools import Pool
 from codesieve.server.tokens import TokenDoor
+from codesieve.workers import logs
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
 from codesieve.workers.remote import RemoteWorker, gpus, start_ray, stop_ray
@@ -95,7 +96,7 @@ async def _workers(
             raise CannotStart("; ".join(str(error) for error in ours.exceptions)) from group
         infos = cells.result()
         for info in infos:
-            log.info("sandbox: %s, %s", info.kind, info.detail)
+            log.info("a sandbox worker is ready", extra={"sandbox": info.kind, "detail": info.detail})
         yield judge, infos[0].kind, models
     finally:
         await asyncio.gather(models.stop(), judge.stop())
@@ -175,7 +176,8 @@ async def serve(
         if options.metrics_listen:
             where["metrics"] = _start_metrics(options.metrics_listen, registry, stack)
         announce(where)
-        log.info("serving on %s, sandbox %s, models %s", where["listen"], sandbox, [m.model_id for m in models.list()])
+        serving = {"listen": where["listen"], "sandbox": sandbox, "models": [m.model_id for m in models.list()]}
+        log.info("serving", extra=serving)
         await stop.wait()
         log.info("draining")
         await front.stop(options.drain_seconds, hurry)
@@ -326,15 +328,25 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     type=click.Path(path_type=Path),
     help="Write one JSON line to this file once serving (listen, metrics, sandbox, pid), or when it can't start (error).",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(logs.FORMS),
+    default="auto",
+    show_default=True,
+    help="One line an event on stderr: JSON, or text for people. auto: text on a terminal.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(logs.LEVELS),
+    default="info",
+    show_default=True,
+    help="debug tells of every sample.",
+)
 @click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one is gone.")
-def main(announce: Path | None, exit_with_parent: bool, **values: Any) -> None:
+def main(announce: Path | None, log_format: logs.Form, log_level: str, exit_with_parent: bool, **values: Any) -> None:
     """Serve jobs over gRPC: sample with vLLM, judge in sandboxes, stream verdicts back."""
     parent = os.getppid()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr
-    )
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the tables
+    logs.configure(sys.stderr, log_format, log_level)
 
     def say(what: dict[str, object]) -> None:
         if announce is not None:

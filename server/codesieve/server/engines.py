@@ -54,14 +54,15 @@ class EngineWatch:
         if worker is None:
             self._metrics.gone(self._model, place)
             return
+        whose = {"model": self._model, "worker": place}
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 now = await worker.stats()
         except (WorkerError, TimeoutError) as error:
-            log.debug("%s: worker %d doesn't say what it counted: %s", self._model, place, error)
+            log.debug("an engine doesn't say what it counted", extra={**whose, "error": str(error)})
             return
         except Exception as error:  # noqa: BLE001 - a defect of ours: the others are asked all the same, and it is seen
-            log.error("%s: worker %d can't be asked what it counted: %s", self._model, place, outline(error))
+            log.error("an engine can't be asked what it counted", extra={**whose, "error": outline(error)})
             return
         if now is None:
             return

@@ -4,9 +4,9 @@
 `status_of` is the one function that says what an exception is on the wire. A client's ``x-request-id`` metadata is taken
 over, or one is made; it comes back in the trailing metadata and stands in the log beside every error.
 
-A refused call leaves one line in the log ``codesieve.audit``: who was refused what, and why, as a JSON object. Its fields
-are the server's own words. What a client sent is in no log: no token, no text of a request, not even in a message that
-quotes it. Messages and details go to the client, as one line each and cut to what gRPC lets through in trailing metadata.
+A refused call leaves one line in the log ``codesieve.audit``: who was refused what, and why. Its fields are the server's own
+words. What a client sent is in no log: no token, no text of a request, not even in a message that quotes it. Messages and
+details go to the client, as one line each and cut to what gRPC lets through in trailing metadata.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import datetime
 import functools
 import inspect
-import json
 import logging
 import re
 import time
@@ -236,7 +234,8 @@ class _Around:
         """
         code, text, status = status_of(error)
         if code is grpc.StatusCode.INTERNAL:
-            log.error("%s failed, request %s: %s", self._method, self.request_id, outline(error))
+            whose = {"rpc": self._method, "request_id": self.request_id}
+            log.error("a call failed", extra={**whose, "error": outline(error)})
         else:
             self._audit(code, error)
         self.ended(code)
@@ -249,12 +248,11 @@ class _Around:
     def _audit(self, code: grpc.StatusCode, error: Exception) -> None:
         known = error.caller if isinstance(error, errors.Unauthenticated | errors.NotAllowed) else self._caller
         refused = {
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             "peer": self._context.peer(),
             "caller": known,
-            "method": self._method,
+            "rpc": self._method,
             "code": code.name,
             "reason": error.reason if isinstance(error, errors.ServiceError) else "INTERNAL",
             "request_id": self.request_id,
         }
-        audit.info("%s", json.dumps(refused))
+        audit.info("a call was refused", extra=refused)

@@ -65,7 +65,7 @@ class _Renewed:
             try:
                 configuration = _configuration(self._files)
             except TlsFilesError as error:
-                log.error("the TLS certificate stays as it was: %s", error)
+                log.error("the TLS certificate stays as it was", extra={"error": str(error)})
                 return None
             log.info("the TLS certificate was read again")
             return configuration

@@ -150,9 +150,9 @@ class TokenDoor:
         try:
             self._tokens = read(self._path)
         except TokensFileError as error:
-            log.error("the tokens stay as they were: %s", error)
+            log.error("the tokens stay as they were", extra={"error": str(error)})
         else:
-            log.info("%d token(s) read", len(self._tokens))
+            log.info("the tokens were read", extra={"tokens": len(self._tokens)})
 
     async def enter(self, method: str, scope: Scope, metadata: Mapping[str, str]) -> Caller:
         kind, _, given = metadata.get("authorization", "").partition(" ")

@@ -136,14 +136,16 @@ def two_front_ends(world: World, expected: Verdicts) -> None:
         other.wait_until_ready(120)
     client = world.start_client()
     wait_for_progress(world, samples.TOTAL // 10)
-    (running,) = [index for index, one in enumerate(world.front_ends) if "job chaos is RUNNING" in one.log]
+    (running,) = [
+        index for index, one in enumerate(world.front_ends) if '"job": "chaos", "state": "RUNNING"' in one.log
+    ]
     assert world.front_ends[running].kill(for_good=True)
     assert client.kill(for_good=True), "the job ended too soon"
     left = 1 - running
     world.address = addresses[left]
     world.start_client()
     check_end(world, expected)
-    assert f"job chaos is {JobState.SUCCEEDED.value}" in world.front_ends[left].log
+    assert f'"job": "chaos", "state": "{JobState.SUCCEEDED.value}"' in world.front_ends[left].log
     assert world.front_ends[left].stop(60) == 0, "the front end did not stop well"
     check_nothing_left(world)
 

@@ -8,12 +8,14 @@ and whoever owns it must know that they are gone. Ray ends an actor when the pro
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import ray
 import ray.exceptions
 
+from codesieve.workers import logs
 from codesieve.workers.errors import WorkerError, WorkerLost
 from codesieve.workers.types import EngineStats, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
@@ -51,6 +53,7 @@ class _Host:
         self._worker: Any = None
 
     async def start(self) -> WorkerInfo:
+        logs.configure(sys.stderr, worker=str(os.getpid()))  # which Ray keeps in a file
         self._worker = self._factory()
         info: WorkerInfo = await self._worker.start()
         return info

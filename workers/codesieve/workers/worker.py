@@ -101,7 +101,7 @@ class TaskWorker(Generic[WorkT, ResultT]):
         except WorkerError as error:
             return WorkFailed(piece.work_id, error.reason, error.message)
         except Exception as error:  # noqa: BLE001 - a defect of ours: it must not hang the sample, and must be seen
-            log.error("a piece of work failed unexpectedly: %s", outline(error))
+            log.error("a piece of work failed unexpectedly", extra={"work": piece.work_id, "error": outline(error)})
             return WorkFailed(piece.work_id, "INTERNAL", f"{type(error).__name__}: {error}")
 
     def _finished(self, work_id: str, task: asyncio.Task[ResultT | WorkFailed]) -> None:

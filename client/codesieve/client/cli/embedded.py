@@ -30,7 +30,7 @@ RESTARTS = 2
 FREE_SECONDS = 30.0
 NEEDS = (
     *("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "ray", "numpy", "click"),
-    *("sqlalchemy", "alembic", "aiosqlite", "msgspec"),
+    *("sqlalchemy", "alembic", "aiosqlite", "msgspec", "structlog"),
 )
 """What the server imports as it starts and the light client doesn't have."""
 

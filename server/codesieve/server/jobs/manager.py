@@ -98,7 +98,9 @@ class JobManager:
         progress = Progress(samples_total=samples_total(spec, contents))
         job = Job(JobKey(caller.name, job_id), spec, digest, JobState.PENDING, self._now(), progress)
         admission = Admission(MAX_OPEN, caller.quota.jobs, caller.quota.samples_per_day)
-        kept, _ = await self._store.create(job, contents, admission)
+        kept, is_new = await self._store.create(job, contents, admission)
+        if is_new:
+            log.info("the job was taken in", extra={**kept.key.ids, "samples": progress.samples_total})
         self._look.set()
         return kept
 
@@ -157,7 +159,7 @@ class JobManager:
         """Takes no more jobs, lets running ones end within `grace_seconds`, gives the rest back, then ends all watching."""
         self._draining = True
         if self._tasks:
-            log.info("waiting up to %.0f s for %d job(s) to end", grace_seconds, len(self._tasks))
+            log.info("waiting for jobs to end", extra={"jobs": len(self._tasks), "seconds": grace_seconds})
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         for runner in self._runners.values():
             runner.stop(Stop.GIVEN_BACK)
@@ -183,10 +185,10 @@ class JobManager:
                 trouble = False
             except StoreUnavailable as error:
                 if not trouble:  # said once, not at every beat
-                    log.warning("%s", error.message)
+                    log.warning("the store can't be reached", extra={"error": error.message})
                 trouble = True
             except Exception as error:  # noqa: BLE001 - the next one must come all the same
-                log.error("a heartbeat failed: %s", outline(error))
+                log.error("a heartbeat failed", extra={"error": outline(error)})
             self._look.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_SECONDS):  # not wait_for, which may swallow a cancellation
@@ -228,7 +230,7 @@ class JobManager:
         try:
             await runner.run()
         except Exception as error:  # noqa: BLE001 - its lease runs out, and it is tried again, here or elsewhere
-            log.error("job %s stands still: %s", job.job_id, outline(error))
+            log.error("the job stands still", extra={**job.key.ids, "error": outline(error)})
         finally:
             if self._runners.get(job.key) is runner:
                 del self._runners[job.key]

@@ -91,6 +91,11 @@ class JobKey:
     def __str__(self) -> str:
         return f"{self.caller}/{self.job_id}"
 
+    @property
+    def ids(self) -> dict[str, str]:
+        """What a line of the log carries that is about the job."""
+        return {"caller": self.caller, "job": self.job_id}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JobSpec:
@@ -146,6 +151,11 @@ def request_digest(spec: JobSpec, contents: JobContents) -> bytes:
 def sample_id(problem_id: str, temperature: float | None, index: int) -> str:
     """The id of a sample within its job."""
     return f"{problem_id}@{'-' if temperature is None else f'{temperature:g}'}#{index}"
+
+
+def problem_of(name: str) -> str:
+    """The problem's id in a sample's."""
+    return name.rpartition("@")[0]
 
 
 def group_of(name: str) -> tuple[str, int]:

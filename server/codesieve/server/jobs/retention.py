@@ -25,9 +25,9 @@ async def sweep_for_ever(store: JobStore, days: float, now: Callable[[], datetim
             oldest = now() - datetime.timedelta(days=days) if days else _NEVER
             count = await store.delete_ended_before(oldest)
             if count:
-                log.info("deleted %d job(s) that ended more than %g days ago", count, days)
+                log.info("old jobs were deleted", extra={"jobs": count, "days": days})
         except StoreUnavailable as error:
-            log.warning("old jobs are not deleted now: %s", error.message)
+            log.warning("old jobs are not deleted now", extra={"error": error.message})
         except Exception as error:  # noqa: BLE001 - the next sweep must come all the same
-            log.error("old jobs are not deleted now: %s", outline(error))
+            log.error("old jobs are not deleted now", extra={"error": outline(error)})
         await asyncio.sleep(SWEEP_SECONDS)

@@ -11,7 +11,16 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from codesieve.server.errors import NotFound, ServiceError, StoreUnavailable
-from codesieve.server.jobs.model import Failure, Happening, Job, JobChanged, JobContents, JobState, SampleJudged
+from codesieve.server.jobs.model import (
+    Failure,
+    Happening,
+    Job,
+    JobChanged,
+    JobContents,
+    JobState,
+    SampleJudged,
+    problem_of,
+)
 from codesieve.server.jobs.places import places_of
 from codesieve.server.jobs.provenance import Provenance, merged, problems_digest
 from codesieve.server.jobs.record import Record, Resumed, resume
@@ -23,7 +32,7 @@ from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Emit, Judges, Pipeline
 from codesieve.server.quotas import Quotas
 from codesieve.workers.faults import outline
-from codesieve.workers.types import Sample
+from codesieve.workers.types import Sample, WorkFailed
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +107,7 @@ class JobRunner:
                 await going
             elif isinstance(trouble := writing.exception(), LeaseLost):
                 self.stop(Stop.LOST)
-                log.warning("job %s: %s", self._job.job_id, trouble.message)
+                log.warning("the job goes on elsewhere", extra={**self._job.key.ids, "error": trouble.message})
             elif trouble is not None:
                 raise trouble
         finally:
@@ -124,6 +133,7 @@ class JobRunner:
         def emit(happening: Happening) -> Awaitable[None]:
             if isinstance(happening, SampleJudged):
                 self._metrics.sample_ended(happening.outcome)
+                self._tell(happening)
             return recorder.emit(happening)
 
         digest = await asyncio.to_thread(problems_digest, contents.problems)
@@ -187,9 +197,20 @@ class JobRunner:
         except ServiceError as error:
             return JobState.FAILED, Failure(error.reason, error.message)
         except Exception as error:  # noqa: BLE001 - the job tells it, and it is logged
-            log.error("job %s failed: %s", self._job.job_id, outline(error))
+            log.error("the job failed", extra={**self._job.key.ids, "error": outline(error)})
             return JobState.FAILED, Failure("INTERNAL", f"{type(error).__name__}: {error}")
         return JobState.SUCCEEDED, None
+
+    def _tell(self, ended: SampleJudged) -> None:
+        """In words of our own: what became of a sample may quote it."""
+        level = logging.WARNING if isinstance(ended.outcome, WorkFailed) else logging.DEBUG
+        if not log.isEnabledFor(level):
+            return
+        whose = {**self._job.key.ids, "problem": problem_of(ended.sample_id), "sample": ended.sample_id}
+        if isinstance(ended.outcome, WorkFailed):
+            log.warning("a sample ended without a verdict", extra={**whose, "reason": ended.outcome.reason})
+        else:
+            log.debug("a sample was judged", extra={**whose, "verdict": ended.outcome.verdict.value})
 
     def _seconds_left(self) -> float | None:
         timeout = self._job.spec.timeout_seconds
@@ -201,5 +222,5 @@ class JobRunner:
         moved = job.moved(state, self._now())
         await recorder.emit(JobChanged(moved))
         self._metrics.job_moved(job.state, state)
-        log.info("job %s is %s", job.job_id, state)
+        log.info("the job changed", extra={**job.key.ids, "state": state.value})
         return moved

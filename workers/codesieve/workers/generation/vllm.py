@@ -195,13 +195,13 @@ class _EngineThread:
         try:
             self._serve(llm)
         except Exception as error:  # noqa: BLE001 - those who wait get it, and it is logged
-            log.error("vLLM failed: %s", outline(error))
+            log.error("vLLM failed", extra={"error": outline(error)})
             ended = EngineLost(one_line(error))
         self._end(ended)
         try:
             _shut_down(llm)
         except Exception as error:  # noqa: BLE001 - nobody waits for it any more
-            log.error("vLLM failed to shut down: %s", outline(error))
+            log.error("vLLM failed to shut down", extra={"error": outline(error)})
 
     def _serve(self, llm: Any) -> None:
         while True:

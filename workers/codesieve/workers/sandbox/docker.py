@@ -159,7 +159,7 @@ class DockerBackend:
                 try:
                     await asyncio.to_thread(remove, container)
                 except SandboxUnavailable as error:
-                    log.warning("%s is removed later: %s", name, error.message)
+                    log.warning("a container is removed later", extra={"cell": name, "error": error.message})
                     self._left.append((container, block))
                     return
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
@@ -274,7 +274,7 @@ class DockerBackend:
         try:
             await asyncio.to_thread(self._remove_left)
         except SandboxUnavailable as error:
-            log.error("containers are left for the next worker to remove: %s", error.message)
+            log.error("containers are left for the next worker to remove", extra={"error": error.message})
             for _, block in self._left:
                 block.release()
         if self._client is not None:

@@ -118,4 +118,4 @@ def remove_old_images(client: Any, keep: str, now: datetime.datetime) -> None:
                 except docker.errors.ImageNotFound:
                     continue  # another worker was faster
                 except docker.errors.APIError as error:
-                    log.info("image %s stays: %s", tag, explain(error))
+                    log.info("an image stays", extra={"image": tag, "error": explain(error)})

@@ -41,7 +41,7 @@ class Sweeper:
             try:
                 await asyncio.to_thread(self._sweep)
             except (OSError, SandboxError) as error:
-                log.warning("what dead workers left can't be removed yet: %s", error)
+                log.warning("what dead workers left can't be removed yet", extra={"error": str(error)})
 
     async def stop(self) -> None:
         """Returns once no sweep is under way."""

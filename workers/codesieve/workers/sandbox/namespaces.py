@@ -137,7 +137,7 @@ class NamespaceBackend:
             try:
                 await group.remove()
             except OSError as error:
-                log.warning("the control group of %s is removed later: %s", name, error)
+                log.warning("a control group is removed later", extra={"cell": name, "error": str(error)})
             block.release()
 
         try:

@@ -215,7 +215,7 @@ async def _opened(database: Database) -> Database:
         while True:
             try:
                 await database.open()
-                log.info("jobs are kept in %s", database.name)
+                log.info("jobs are kept", extra={"store": database.name})
                 return database
             except StoreUnavailable as error:
                 now = time.monotonic()
@@ -223,7 +223,7 @@ async def _opened(database: Database) -> Database:
                     raise
                 if said == begin or now - said > _LOG_EVERY_SECONDS:
                     said = now
-                    log.warning("waiting for the store: %s", error.message)
+                    log.warning("waiting for the store", extra={"error": error.message})
             await asyncio.sleep(0.5)
     except BaseException:
         await database.close()

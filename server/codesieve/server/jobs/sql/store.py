@@ -349,7 +349,7 @@ class SqlStore:
             for number in ids:
                 await self._remove(number)
         except StoreUnavailable as error:
-            log.warning("deleted jobs keep their rows for now: %s", error.message)
+            log.warning("deleted jobs keep their rows for now", extra={"error": error.message})
 
     async def _remove(self, number: int) -> None:
         some = select(_events.sequence).where(_events.job == number).order_by(_events.sequence).limit(_REMOVED_AT_ONCE)
