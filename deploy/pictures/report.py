@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 HERE = Path(__file__).parent
-SIZE = (900, 1400)
+SIZE = (900, 1300)
 COLOURS = 128
 RUN = "run humaneval --model smollm2 --limit 40 -n 10 -t 0.2 -t 0.8 -k 1,10 --max-tokens 128 --seed 1"
 """Some of the first 40 problems are solved now and then. Some minutes on 2 cores."""
