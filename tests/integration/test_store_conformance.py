@@ -29,9 +29,11 @@ from codesieve.server.jobs.model import (
     SampleJudged,
     request_digest,
 )
+from codesieve.server.jobs.provenance import Cells, Change, Engine, Provenance
 from codesieve.server.jobs.store import Admission, JobStore, Lease, LeaseLost
 from codesieve.server.jobs.stores import open_store
 from codesieve.server.sharing import Priority
+from codesieve.workers.origin import Setting
 from codesieve.workers.types import FunctionTests, Integrity, Judgement, Limits, Problem, Sample, Verdict, WorkFailed
 
 
@@ -51,6 +53,18 @@ async def store(url: str) -> AsyncIterator[JobStore]:
 
 
 # Making a job
+
+
+async def test_how_a_job_came_about_is_kept_with_it(store: JobStore) -> None:
+    job, lease = await running(store)
+    engine = Engine("vllm", "vLLM 1", "/m\udcff", "0", (Setting("dtype", "bfloat16"), Setting("a\0", "\ud800")))
+    told = Provenance("1.0", "d", engine, Cells("docker", "j1"), (Change("cells.judge_version", "j0"),))
+    moved = dataclasses.replace(job, provenance=told)
+    await store.append(lease, 2, happened(JobChanged(moved)), moved.progress)
+    assert (await store.get(job.key)).provenance == told
+    assert [one.provenance for one in await store.list("mine", 10, None)] == [told]
+    (event,) = await store.events(job.key, 2, 10)
+    assert event.happening == JobChanged(moved)
 
 
 async def test_a_new_job_is_kept_with_its_first_event(store: JobStore) -> None:

@@ -58,7 +58,7 @@ class House:
         self.judge: Pool[Program, Any] = Pool("sandbox", lambda: self._worker(judge_by_text), 1)
         self.traces = Traces(self._tracing, ratio)
         self.front = FrontEnd(
-            self.judge, "local", self.models, Metrics(CollectorRegistry()), self.store, OpenDoor(), self.traces
+            self.judge, "local", self.models, Metrics(CollectorRegistry()), self.store, OpenDoor(), traces=self.traces
         )
         self.address = ""
 

@@ -39,6 +39,7 @@ from codesieve.client.problems import (
     StdioCase,
     StdioTests,
 )
+from codesieve.client.provenance import CellsProvenance, EngineProvenance, Provenance
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
 from codesieve.client.server_types import Server, ServerJob, ServerQueue, ServerTotals, ServerWorker, WorkerState
@@ -89,11 +90,13 @@ __all__ = [
     "AlreadyExists",
     "AssertionTests",
     "AsyncClient",
+    "CellsProvenance",
     "Client",
     "CodesieveError",
     "Comparison",
     "EarlyStop",
     "EarlyStopReport",
+    "EngineProvenance",
     "Event",
     "Failure",
     "FinishReason",
@@ -126,6 +129,7 @@ __all__ = [
     "Problem",
     "Progress",
     "PromptForm",
+    "Provenance",
     "Ranking",
     "RecordedSample",
     "Report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import enum
 from typing import TYPE_CHECKING, TypeVar
@@ -11,8 +12,9 @@ from google.protobuf.duration_pb2 import Duration
 from codesieve.client import types
 from codesieve.client.errors import ServerError
 from codesieve.client.problems import AssertionTests, FunctionTests, Problem, ScriptTests, StdioTests
+from codesieve.client.provenance import CellsProvenance, EngineProvenance, Provenance
 from codesieve.client.settings import EarlyStop, Sampling, Settings
-from codesieve.v1 import job_pb2, judge_pb2, model_pb2, types_pb2
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2, provenance_pb2, types_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -219,6 +221,28 @@ def job(wire: job_pb2.Job) -> types.Job:
         timeout_seconds=wire.timeout.ToTimedelta().total_seconds() if wire.HasField("timeout") else None,
         rejudge_of=wire.rejudge_of.removeprefix("jobs/"),
         settings=_settings(wire) if wire.HasField("limits") else None,
+        provenance=_provenance(wire.provenance) if wire.HasField("provenance") else None,
+    )
+
+
+def _provenance(wire: provenance_pb2.Provenance) -> Provenance:
+    engine, cells = wire.engine, wire.cells
+    return Provenance(
+        wire.codesieve_version,
+        wire.problems_digest,
+        EngineProvenance(
+            engine.kind,
+            engine.version,
+            engine.source,
+            engine.weights_version,
+            {each.name: each.value for each in engine.settings},
+        )
+        if wire.HasField("engine")
+        else None,
+        CellsProvenance(**{field.name: getattr(cells, field.name) for field in dataclasses.fields(CellsProvenance)})
+        if wire.HasField("cells")
+        else None,
+        tuple((each.field, each.earlier) for each in wire.changes),
     )
 
 

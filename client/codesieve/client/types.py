@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping
 
+    from codesieve.client.provenance import Provenance
     from codesieve.client.settings import Settings
 
 
@@ -352,7 +353,8 @@ class Job:
     rejudge_of: str = ""
     """The id of the job whose samples this one judges again; empty for others."""
     settings: Settings | None = None
-    """None where the server doesn't tell."""
+    """None where the server doesn't tell, and so the next."""
+    provenance: Provenance | None = None
 
     @property
     def job_id(self) -> str:

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from codesieve.v1 import provenance_pb2 as codesieve_dot_v1_dot_provenance__pb2
 from codesieve.v1 import types_pb2 as codesieve_dot_v1_dot_types__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63odesieve/v1/job.proto\x12\x0c\x63odesieve.v1\x1a\x18\x63odesieve/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x05\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.codesieve.v1.Job.State\x12-\n\x08problems\x18\x03 \x01(\x0b\x32\x1b.codesieve.v1.ProblemSource\x12.\n\ngeneration\x18\x04 \x01(\x0b\x32\x18.codesieve.v1.GenerationH\x00\x12\x31\n\x08recorded\x18\x05 \x01(\x0b\x32\x1d.codesieve.v1.RecordedSamplesH\x00\x12$\n\x06limits\x18\x06 \x01(\x0b\x32\x14.codesieve.v1.Limits\x12\t\n\x01k\x18\x07 \x03(\x05\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x08progress\x18\x0b \x01(\x0b\x32\x16.codesieve.v1.Progress\x12$\n\x06report\x18\x0c \x01(\x0b\x32\x14.codesieve.v1.Report\x12&\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x15.codesieve.v1.Failure\x12(\n\x08priority\x18\x0e \x01(\x0e\x32\x16.codesieve.v1.Priority\x12*\n\x07timeout\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrejudge_of\x18\x10 \x01(\t\"b\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\r\n\tSUCCEEDED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\x12\r\n\tCANCELLED\x10\x05\x42\t\n\x07samples\"\xd8\x02\n\nGeneration\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0ctemperatures\x18\x02 \x03(\x01\x12\x1b\n\x13samples_per_problem\x18\x03 \x01(\x05\x12\x12\n\x05top_p\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x0c\n\x04stop\x18\x06 \x03(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\r\n\x05top_k\x18\x08 \x01(\x05\x12\r\n\x05min_p\x18\t \x01(\x01\x12\x16\n\x0etoken_logprobs\x18\n \x01(\x08\x12-\n\x0bprompt_form\x18\x0b \x01(\x0e\x32\x18.codesieve.v1.PromptForm\x12\x17\n\x0fweights_version\x18\x0c \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\r \x01(\t\x12+\n\nearly_stop\x18\x0e \x01(\x0b\x32\x17.codesieve.v1.EarlyStopB\x08\n\x06_top_p\"H\n\tEarlyStop\x12\x0e\n\x06passes\x18\x01 \x01(\x05\x12\x16\n\x0einterval_width\x18\x02 \x01(\x01\x12\x13\n\x0bmin_samples\x18\x03 \x01(\x05\"8\n\x0fRecordedSamples\x12%\n\x07samples\x18\x01 \x03(\x0b\x32\x14.codesieve.v1.Sample\"\xf0\x01\n\x08Progress\x12\x15\n\rsamples_total\x18\x01 \x01(\x03\x12\x19\n\x11samples_generated\x18\x02 \x01(\x03\x12\x16\n\x0esamples_judged\x18\x03 \x01(\x03\x12\x18\n\x10samples_unjudged\x18\x04 \x01(\x03\x12\x36\n\x08verdicts\x18\x05 \x03(\x0b\x32$.codesieve.v1.Progress.VerdictsEntry\x12\x17\n\x0fsamples_skipped\x18\x06 \x01(\x03\x1a/\n\rVerdictsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"*\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"i\n\x06Report\x12\x35\n\x0ctemperatures\x18\x01 \x03(\x0b\x32\x1f.codesieve.v1.TemperatureReport\x12(\n\x05judge\x18\x02 \x01(\x0b\x32\x19.codesieve.v1.JudgeReport\"\x83\x02\n\x11TemperatureReport\x12\x18\n\x0btemperature\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07samples\x18\x02 \x01(\x03\x12(\n\tpass_at_k\x18\x03 \x03(\x0b\x32\x15.codesieve.v1.PassAtK\x12&\n\x07ranking\x18\x04 \x01(\x0b\x32\x15.codesieve.v1.Ranking\x12\x17\n\x0fsamples_planned\x18\x05 \x01(\x03\x12\x15\n\rsamples_saved\x18\x06 \x01(\x03\x12\x17\n\x0fsamples_surplus\x18\x07 \x01(\x03\x12\x18\n\x10problems_stopped\x18\x08 \x01(\x05\x42\x0e\n\x0c_temperature\"\x8f\x01\n\x07PassAtK\x12\t\n\x01k\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x19\n\x0cinterval_low\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rinterval_high\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08problems\x18\x05 \x01(\x05\x42\x0f\n\r_interval_lowB\x10\n\x0e_interval_high\"\x91\x01\n\x07Ranking\x12\x19\n\x0cmean_logprob\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bsum_logprob\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06random\x18\x03 \x01(\x01\x12\x0e\n\x06oracle\x18\x04 \x01(\x01\x12\x10\n\x08problems\x18\x05 \x01(\x05\x42\x0f\n\r_mean_logprobB\x0e\n\x0c_sum_logprob\"Q\n\x0bJudgeReport\x12\x1b\n\x13programs_per_second\x18\x01 \x01(\x01\x12\x14\n\x0cwall_seconds\x18\x02 \x01(\x01\x12\x0f\n\x07sandbox\x18\x03 \x01(\t\"\xd8\x01\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x03job\x18\x03 \x01(\x0b\x32\x11.codesieve.v1.JobH\x00\x12\x30\n\x10sample_generated\x18\x04 \x01(\x0b\x32\x14.codesieve.v1.SampleH\x00\x12\x33\n\rsample_judged\x18\x05 \x01(\x0b\x32\x1a.codesieve.v1.SampleJudgedH\x00\x42\x07\n\x05\x65vent\"M\n\x0cSampleJudged\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12*\n\tjudgement\x18\x02 \x01(\x0b\x32\x17.codesieve.v1.Judgement\"B\n\x10\x43reateJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x1e\n\x03job\x18\x02 \x01(\x0b\x32\x11.codesieve.v1.Job\"\xae\x01\n\x10UploadJobRequest\x12\x30\n\x06\x63reate\x18\x01 \x01(\x0b\x32\x1e.codesieve.v1.CreateJobRequestH\x00\x12-\n\x08problems\x18\x02 \x01(\x0b\x32\x19.codesieve.v1.ProblemListH\x00\x12\x30\n\x07samples\x18\x03 \x01(\x0b\x32\x1d.codesieve.v1.RecordedSamplesH\x00\x42\x07\n\x05piece\"1\n\x11RejudgeJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\" \n\x10\x44\x65leteJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1d\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.codesieve.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x32\x9f\x04\n\nJobService\x12>\n\tCreateJob\x12\x1e.codesieve.v1.CreateJobRequest\x1a\x11.codesieve.v1.Job\x12@\n\tUploadJob\x12\x1e.codesieve.v1.UploadJobRequest\x1a\x11.codesieve.v1.Job(\x01\x12\x38\n\x06GetJob\x12\x1b.codesieve.v1.GetJobRequest\x1a\x11.codesieve.v1.Job\x12I\n\x08ListJobs\x12\x1d.codesieve.v1.ListJobsRequest\x1a\x1e.codesieve.v1.ListJobsResponse\x12@\n\nRejudgeJob\x12\x1f.codesieve.v1.RejudgeJobRequest\x1a\x11.codesieve.v1.Job\x12\x43\n\tDeleteJob\x12\x1e.codesieve.v1.DeleteJobRequest\x1a\x16.google.protobuf.Empty\x12>\n\tCancelJob\x12\x1e.codesieve.v1.CancelJobRequest\x1a\x11.codesieve.v1.Job\x12\x43\n\x08WatchJob\x12\x1d.codesieve.v1.WatchJobRequest\x1a\x16.codesieve.v1.JobEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63odesieve/v1/job.proto\x12\x0c\x63odesieve.v1\x1a\x1d\x63odesieve/v1/provenance.proto\x1a\x18\x63odesieve/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x06\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.codesieve.v1.Job.State\x12-\n\x08problems\x18\x03 \x01(\x0b\x32\x1b.codesieve.v1.ProblemSource\x12.\n\ngeneration\x18\x04 \x01(\x0b\x32\x18.codesieve.v1.GenerationH\x00\x12\x31\n\x08recorded\x18\x05 \x01(\x0b\x32\x1d.codesieve.v1.RecordedSamplesH\x00\x12$\n\x06limits\x18\x06 \x01(\x0b\x32\x14.codesieve.v1.Limits\x12\t\n\x01k\x18\x07 \x03(\x05\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x08progress\x18\x0b \x01(\x0b\x32\x16.codesieve.v1.Progress\x12$\n\x06report\x18\x0c \x01(\x0b\x32\x14.codesieve.v1.Report\x12&\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x15.codesieve.v1.Failure\x12(\n\x08priority\x18\x0e \x01(\x0e\x32\x16.codesieve.v1.Priority\x12*\n\x07timeout\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrejudge_of\x18\x10 \x01(\t\x12,\n\nprovenance\x18\x11 \x01(\x0b\x32\x18.codesieve.v1.Provenance\"b\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\r\n\tSUCCEEDED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\x12\r\n\tCANCELLED\x10\x05\x42\t\n\x07samples\"\xd8\x02\n\nGeneration\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0ctemperatures\x18\x02 \x03(\x01\x12\x1b\n\x13samples_per_problem\x18\x03 \x01(\x05\x12\x12\n\x05top_p\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x0c\n\x04stop\x18\x06 \x03(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\r\n\x05top_k\x18\x08 \x01(\x05\x12\r\n\x05min_p\x18\t \x01(\x01\x12\x16\n\x0etoken_logprobs\x18\n \x01(\x08\x12-\n\x0bprompt_form\x18\x0b \x01(\x0e\x32\x18.codesieve.v1.PromptForm\x12\x17\n\x0fweights_version\x18\x0c \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\r \x01(\t\x12+\n\nearly_stop\x18\x0e \x01(\x0b\x32\x17.codesieve.v1.EarlyStopB\x08\n\x06_top_p\"H\n\tEarlyStop\x12\x0e\n\x06passes\x18\x01 \x01(\x05\x12\x16\n\x0einterval_width\x18\x02 \x01(\x01\x12\x13\n\x0bmin_samples\x18\x03 \x01(\x05\"8\n\x0fRecordedSamples\x12%\n\x07samples\x18\x01 \x03(\x0b\x32\x14.codesieve.v1.Sample\"\xf0\x01\n\x08Progress\x12\x15\n\rsamples_total\x18\x01 \x01(\x03\x12\x19\n\x11samples_generated\x18\x02 \x01(\x03\x12\x16\n\x0esamples_judged\x18\x03 \x01(\x03\x12\x18\n\x10samples_unjudged\x18\x04 \x01(\x03\x12\x36\n\x08verdicts\x18\x05 \x03(\x0b\x32$.codesieve.v1.Progress.VerdictsEntry\x12\x17\n\x0fsamples_skipped\x18\x06 \x01(\x03\x1a/\n\rVerdictsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"*\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"i\n\x06Report\x12\x35\n\x0ctemperatures\x18\x01 \x03(\x0b\x32\x1f.codesieve.v1.TemperatureReport\x12(\n\x05judge\x18\x02 \x01(\x0b\x32\x19.codesieve.v1.JudgeReport\"\x83\x02\n\x11TemperatureReport\x12\x18\n\x0btemperature\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07samples\x18\x02 \x01(\x03\x12(\n\tpass_at_k\x18\x03 \x03(\x0b\x32\x15.codesieve.v1.PassAtK\x12&\n\x07ranking\x18\x04 \x01(\x0b\x32\x15.codesieve.v1.Ranking\x12\x17\n\x0fsamples_planned\x18\x05 \x01(\x03\x12\x15\n\rsamples_saved\x18\x06 \x01(\x03\x12\x17\n\x0fsamples_surplus\x18\x07 \x01(\x03\x12\x18\n\x10problems_stopped\x18\x08 \x01(\x05\x42\x0e\n\x0c_temperature\"\x8f\x01\n\x07PassAtK\x12\t\n\x01k\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x19\n\x0cinterval_low\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rinterval_high\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08problems\x18\x05 \x01(\x05\x42\x0f\n\r_interval_lowB\x10\n\x0e_interval_high\"\x91\x01\n\x07Ranking\x12\x19\n\x0cmean_logprob\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bsum_logprob\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06random\x18\x03 \x01(\x01\x12\x0e\n\x06oracle\x18\x04 \x01(\x01\x12\x10\n\x08problems\x18\x05 \x01(\x05\x42\x0f\n\r_mean_logprobB\x0e\n\x0c_sum_logprob\"Q\n\x0bJudgeReport\x12\x1b\n\x13programs_per_second\x18\x01 \x01(\x01\x12\x14\n\x0cwall_seconds\x18\x02 \x01(\x01\x12\x0f\n\x07sandbox\x18\x03 \x01(\t\"\xd8\x01\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x03job\x18\x03 \x01(\x0b\x32\x11.codesieve.v1.JobH\x00\x12\x30\n\x10sample_generated\x18\x04 \x01(\x0b\x32\x14.codesieve.v1.SampleH\x00\x12\x33\n\rsample_judged\x18\x05 \x01(\x0b\x32\x1a.codesieve.v1.SampleJudgedH\x00\x42\x07\n\x05\x65vent\"M\n\x0cSampleJudged\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12*\n\tjudgement\x18\x02 \x01(\x0b\x32\x17.codesieve.v1.Judgement\"B\n\x10\x43reateJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x1e\n\x03job\x18\x02 \x01(\x0b\x32\x11.codesieve.v1.Job\"\xae\x01\n\x10UploadJobRequest\x12\x30\n\x06\x63reate\x18\x01 \x01(\x0b\x32\x1e.codesieve.v1.CreateJobRequestH\x00\x12-\n\x08problems\x18\x02 \x01(\x0b\x32\x19.codesieve.v1.ProblemListH\x00\x12\x30\n\x07samples\x18\x03 \x01(\x0b\x32\x1d.codesieve.v1.RecordedSamplesH\x00\x42\x07\n\x05piece\"1\n\x11RejudgeJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\" \n\x10\x44\x65leteJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1d\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.codesieve.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x32\x9f\x04\n\nJobService\x12>\n\tCreateJob\x12\x1e.codesieve.v1.CreateJobRequest\x1a\x11.codesieve.v1.Job\x12@\n\tUploadJob\x12\x1e.codesieve.v1.UploadJobRequest\x1a\x11.codesieve.v1.Job(\x01\x12\x38\n\x06GetJob\x12\x1b.codesieve.v1.GetJobRequest\x1a\x11.codesieve.v1.Job\x12I\n\x08ListJobs\x12\x1d.codesieve.v1.ListJobsRequest\x1a\x1e.codesieve.v1.ListJobsResponse\x12@\n\nRejudgeJob\x12\x1f.codesieve.v1.RejudgeJobRequest\x1a\x11.codesieve.v1.Job\x12\x43\n\tDeleteJob\x12\x1e.codesieve.v1.DeleteJobRequest\x1a\x16.google.protobuf.Empty\x12>\n\tCancelJob\x12\x1e.codesieve.v1.CancelJobRequest\x1a\x11.codesieve.v1.Job\x12\x43\n\x08WatchJob\x12\x1d.codesieve.v1.WatchJobRequest\x1a\x16.codesieve.v1.JobEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,54 +38,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROGRESS_VERDICTSENTRY']._loaded_options = None
   _globals['_PROGRESS_VERDICTSENTRY']._serialized_options = b'8\001'
-  _globals['_JOB']._serialized_start=161
-  _globals['_JOB']._serialized_end=895
-  _globals['_JOB_STATE']._serialized_start=786
-  _globals['_JOB_STATE']._serialized_end=884
-  _globals['_GENERATION']._serialized_start=898
-  _globals['_GENERATION']._serialized_end=1242
-  _globals['_EARLYSTOP']._serialized_start=1244
-  _globals['_EARLYSTOP']._serialized_end=1316
-  _globals['_RECORDEDSAMPLES']._serialized_start=1318
-  _globals['_RECORDEDSAMPLES']._serialized_end=1374
-  _globals['_PROGRESS']._serialized_start=1377
-  _globals['_PROGRESS']._serialized_end=1617
-  _globals['_PROGRESS_VERDICTSENTRY']._serialized_start=1570
-  _globals['_PROGRESS_VERDICTSENTRY']._serialized_end=1617
-  _globals['_FAILURE']._serialized_start=1619
-  _globals['_FAILURE']._serialized_end=1661
-  _globals['_REPORT']._serialized_start=1663
-  _globals['_REPORT']._serialized_end=1768
-  _globals['_TEMPERATUREREPORT']._serialized_start=1771
-  _globals['_TEMPERATUREREPORT']._serialized_end=2030
-  _globals['_PASSATK']._serialized_start=2033
-  _globals['_PASSATK']._serialized_end=2176
-  _globals['_RANKING']._serialized_start=2179
-  _globals['_RANKING']._serialized_end=2324
-  _globals['_JUDGEREPORT']._serialized_start=2326
-  _globals['_JUDGEREPORT']._serialized_end=2407
-  _globals['_JOBEVENT']._serialized_start=2410
-  _globals['_JOBEVENT']._serialized_end=2626
-  _globals['_SAMPLEJUDGED']._serialized_start=2628
-  _globals['_SAMPLEJUDGED']._serialized_end=2705
-  _globals['_CREATEJOBREQUEST']._serialized_start=2707
-  _globals['_CREATEJOBREQUEST']._serialized_end=2773
-  _globals['_UPLOADJOBREQUEST']._serialized_start=2776
-  _globals['_UPLOADJOBREQUEST']._serialized_end=2950
-  _globals['_REJUDGEJOBREQUEST']._serialized_start=2952
-  _globals['_REJUDGEJOBREQUEST']._serialized_end=3001
-  _globals['_DELETEJOBREQUEST']._serialized_start=3003
-  _globals['_DELETEJOBREQUEST']._serialized_end=3035
-  _globals['_GETJOBREQUEST']._serialized_start=3037
-  _globals['_GETJOBREQUEST']._serialized_end=3066
-  _globals['_LISTJOBSREQUEST']._serialized_start=3068
-  _globals['_LISTJOBSREQUEST']._serialized_end=3124
-  _globals['_LISTJOBSRESPONSE']._serialized_start=3126
-  _globals['_LISTJOBSRESPONSE']._serialized_end=3202
-  _globals['_CANCELJOBREQUEST']._serialized_start=3204
-  _globals['_CANCELJOBREQUEST']._serialized_end=3236
-  _globals['_WATCHJOBREQUEST']._serialized_start=3238
-  _globals['_WATCHJOBREQUEST']._serialized_end=3293
-  _globals['_JOBSERVICE']._serialized_start=3296
-  _globals['_JOBSERVICE']._serialized_end=3839
+  _globals['_JOB']._serialized_start=192
+  _globals['_JOB']._serialized_end=972
+  _globals['_JOB_STATE']._serialized_start=863
+  _globals['_JOB_STATE']._serialized_end=961
+  _globals['_GENERATION']._serialized_start=975
+  _globals['_GENERATION']._serialized_end=1319
+  _globals['_EARLYSTOP']._serialized_start=1321
+  _globals['_EARLYSTOP']._serialized_end=1393
+  _globals['_RECORDEDSAMPLES']._serialized_start=1395
+  _globals['_RECORDEDSAMPLES']._serialized_end=1451
+  _globals['_PROGRESS']._serialized_start=1454
+  _globals['_PROGRESS']._serialized_end=1694
+  _globals['_PROGRESS_VERDICTSENTRY']._serialized_start=1647
+  _globals['_PROGRESS_VERDICTSENTRY']._serialized_end=1694
+  _globals['_FAILURE']._serialized_start=1696
+  _globals['_FAILURE']._serialized_end=1738
+  _globals['_REPORT']._serialized_start=1740
+  _globals['_REPORT']._serialized_end=1845
+  _globals['_TEMPERATUREREPORT']._serialized_start=1848
+  _globals['_TEMPERATUREREPORT']._serialized_end=2107
+  _globals['_PASSATK']._serialized_start=2110
+  _globals['_PASSATK']._serialized_end=2253
+  _globals['_RANKING']._serialized_start=2256
+  _globals['_RANKING']._serialized_end=2401
+  _globals['_JUDGEREPORT']._serialized_start=2403
+  _globals['_JUDGEREPORT']._serialized_end=2484
+  _globals['_JOBEVENT']._serialized_start=2487
+  _globals['_JOBEVENT']._serialized_end=2703
+  _globals['_SAMPLEJUDGED']._serialized_start=2705
+  _globals['_SAMPLEJUDGED']._serialized_end=2782
+  _globals['_CREATEJOBREQUEST']._serialized_start=2784
+  _globals['_CREATEJOBREQUEST']._serialized_end=2850
+  _globals['_UPLOADJOBREQUEST']._serialized_start=2853
+  _globals['_UPLOADJOBREQUEST']._serialized_end=3027
+  _globals['_REJUDGEJOBREQUEST']._serialized_start=3029
+  _globals['_REJUDGEJOBREQUEST']._serialized_end=3078
+  _globals['_DELETEJOBREQUEST']._serialized_start=3080
+  _globals['_DELETEJOBREQUEST']._serialized_end=3112
+  _globals['_GETJOBREQUEST']._serialized_start=3114
+  _globals['_GETJOBREQUEST']._serialized_end=3143
+  _globals['_LISTJOBSREQUEST']._serialized_start=3145
+  _globals['_LISTJOBSREQUEST']._serialized_end=3201
+  _globals['_LISTJOBSRESPONSE']._serialized_start=3203
+  _globals['_LISTJOBSRESPONSE']._serialized_end=3279
+  _globals['_CANCELJOBREQUEST']._serialized_start=3281
+  _globals['_CANCELJOBREQUEST']._serialized_end=3313
+  _globals['_WATCHJOBREQUEST']._serialized_start=3315
+  _globals['_WATCHJOBREQUEST']._serialized_end=3370
+  _globals['_JOBSERVICE']._serialized_start=3373
+  _globals['_JOBSERVICE']._serialized_end=3916
 # @@protoc_insertion_point(module_scope)

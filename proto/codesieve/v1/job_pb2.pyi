@@ -1,3 +1,4 @@
+from codesieve.v1 import provenance_pb2 as _provenance_pb2
 from codesieve.v1 import types_pb2 as _types_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
@@ -11,7 +12,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Job(_message.Message):
-    __slots__ = ("name", "state", "problems", "generation", "recorded", "limits", "k", "create_time", "start_time", "end_time", "progress", "report", "failure", "priority", "timeout", "rejudge_of")
+    __slots__ = ("name", "state", "problems", "generation", "recorded", "limits", "k", "create_time", "start_time", "end_time", "progress", "report", "failure", "priority", "timeout", "rejudge_of", "provenance")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Job.State]
@@ -42,6 +43,7 @@ class Job(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     REJUDGE_OF_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: Job.State
     problems: _types_pb2.ProblemSource
@@ -58,7 +60,8 @@ class Job(_message.Message):
     priority: _types_pb2.Priority
     timeout: _duration_pb2.Duration
     rejudge_of: str
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ...) -> None: ...
+    provenance: _provenance_pb2.Provenance
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ..., provenance: _Optional[_Union[_provenance_pb2.Provenance, _Mapping]] = ...) -> None: ...
 
 class Generation(_message.Message):
     __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed", "top_k", "min_p", "token_logprobs", "prompt_form", "weights_version", "adapter", "early_stop")

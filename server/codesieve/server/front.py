@@ -33,6 +33,7 @@ from codesieve.server.services.judge import JudgeService
 from codesieve.server.services.models import ModelService
 from codesieve.server.services.server import ServerService
 from codesieve.v1 import job_pb2, judge_pb2, model_pb2, server_pb2
+from codesieve.workers.types import WorkerInfo
 
 if TYPE_CHECKING:
     from codesieve.server.tracing import Traces
@@ -80,9 +81,13 @@ class FrontEnd:
         pools: Sequence[HasMembers] = (),
         traces: Traces | None = None,
     ) -> None:
-        """`pools` are shown to who asks for the server, before those of the models."""
+        """`pools` are the sandbox's: they are shown to who asks for the server, and what they are stands in provenances."""
         if traces is not None:
             judge = traces.hop("judge", judge)
+
+        def cells() -> Sequence[WorkerInfo]:
+            return [member.info for pool in pools for member in pool.seen()]
+
         self._quotas = quotas = Quotas(door.quota_of)
         self._intake = Intake()
         self._jobs = JobManager(
@@ -94,6 +99,7 @@ class FrontEnd:
             metrics,
             quotas,
             now=_now,
+            cells=cells,
             traces=traces,
         )
         self._judging = JudgeService(judge, metrics, door, quotas, store.charge, _now, traces)

@@ -154,6 +154,11 @@ class Pool(Generic[WorkT, ResultT]):
         return [member.worker for member in self._members]
 
     @property
+    def infos(self) -> Sequence[WorkerInfo]:
+        """What each worker said of itself when it was started last."""
+        return [member.info for member in self._places]
+
+    @property
     def places(self) -> Sequence[Worker[WorkT, ResultT] | None]:
         """The worker in each place, or None in one whose worker is being started again."""
         return [member.worker if member in self._members else None for member in self._places]

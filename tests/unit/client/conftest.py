@@ -34,6 +34,7 @@ from codesieve.v1 import (
     judge_pb2_grpc,
     model_pb2,
     model_pb2_grpc,
+    provenance_pb2,
     server_pb2,
     server_pb2_grpc,
     types_pb2,
@@ -86,6 +87,8 @@ class FakeServer:
     judge_unanswered: frozenset[str] = frozenset()
     """Items that are read and never answered."""
     end_state: job_pb2.Job.State = job_pb2.Job.SUCCEEDED
+    provenance: provenance_pb2.Provenance | None = None
+    """What it tells of how its jobs come about."""
     unmade: int = 0
     """How many samples at the end of a job no engine makes."""
     skip_sequence: int = 0
@@ -188,6 +191,8 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
         if request.job.HasField("timeout"):
             job.timeout.CopyFrom(request.job.timeout)
         job.generation.model = request.job.generation.model
+        if self.fake.provenance is not None:
+            job.provenance.CopyFrom(self.fake.provenance)
         return self._start(request.job, job, {})
 
     def _start(self, asked: job_pb2.Job, job: job_pb2.Job, otherwise: dict[str, types_pb2.Judgement]) -> job_pb2.Job:

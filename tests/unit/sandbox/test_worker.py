@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from codesieve.workers.errors import CellLost
+from codesieve.workers.sandbox.backend import MadeOf
 from codesieve.workers.sandbox.inside import frames
 from codesieve.workers.sandbox.judge import JudgeDied, Seen
 from codesieve.workers.sandbox.worker import OVERTIME_SHARED_CORE, RETRIES, Alone, SandboxWorker
@@ -64,8 +65,8 @@ class FakeBackend:
     def __init__(self, cell: FakeCell) -> None:
         self.cell = cell
 
-    async def start(self) -> str:
-        return "fakes"
+    async def start(self) -> MadeOf:
+        return MadeOf("fakes")
 
     async def make_cell(self, spec: object) -> FakeCell:
         return self.cell

@@ -12,6 +12,8 @@ import dataclasses
 import enum
 from collections.abc import Sequence
 
+from codesieve.workers.origin import CellOrigin, EngineOrigin
+
 CODEX_STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """The stop sequences of Chen et al. 2021, section 3.2."""
 
@@ -357,6 +359,7 @@ class WorkerInfo:
     """How many pieces of work it takes at a time; more wait."""
     detail: str = ""
     """One line for people: the image, the model's source, the device."""
+    origin: EngineOrigin | CellOrigin | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

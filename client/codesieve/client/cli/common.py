@@ -232,8 +232,9 @@ def run_job(
     problems: Problems,
     samples: requests.Generation | Sequence[types.RecordedSample],
     wanted: Wanted,
+    see: Callable[[types.Event], None] | None = None,
 ) -> tuple[types.RunResult, JobFailed | None]:
-    """Runs a job to its end, with a progress bar."""
+    """Runs a job to its end, with a progress bar. Tells its events to `see`, in the bar's place."""
     client = connection.client
     try:
         with bar:
@@ -248,7 +249,7 @@ def run_job(
                 timeout_seconds=wanted.timeout_seconds,
             )
             connection.begun = True
-            return client.result(job, bar.see), None
+            return client.result(job, see or bar.see), None
     except JobFailed as failed:
         return failed.result, failed
     except AlreadyExists as error:

@@ -24,7 +24,8 @@ EPILOG = f"""{runs.WHAT}
 The difference is B minus A, averaged over problems, with a 95 % bootstrap interval over problems. p is the two-sided
 p-value of a sign-flip permutation test over problems: how often a difference as large comes of swapping A and B within
 problems at random. Exact where at most 16 problems differ, else 20,000 seeded swaps. It isn't corrected for making
-several comparisons. Samples without a verdict count nowhere.
+several comparisons. Samples without a verdict count nowhere. Problems that were stopped early have estimates without a
+bias, so that such a run can be compared with any other.
 
 \b
 Exit codes: 0 done, whatever the difference, 2 bad usage or input, runs that don't match, no such job, or no server.
@@ -43,7 +44,7 @@ def compare(a: str, b: str, ks: tuple[int, ...], in_common: bool, server: connec
     needs("codesieve compare", "numpy")
     if any(k < 1 for k in ks):
         raise click.UsageError("-k: each must be at least 1")
-    of_a, of_b = runs.load_whole(a, server), runs.load_whole(b, server)
+    of_a, of_b = runs.load(a, server), runs.load(b, server)
     from codesieve.client.report import compare as comparing
 
     found = comparing.compare(of_a, of_b, ks, in_common)
@@ -76,7 +77,7 @@ def summary(a: Run, b: Run, found: tuple[Compared, ...]) -> dict[str, Any]:
                     }
                     for each in one.differences
                 ],
-                "moved": [{**dataclasses.asdict(each), "change": each.change} for each in one.moved],
+                "moved": [dataclasses.asdict(each) for each in one.moved],
             }
             for one in found
         ],

@@ -1,6 +1,7 @@
 """`codesieve run --like REPORT.json`: what a report tells of its run becomes what the options default to.
 
-Options that are given go first. Limits, and what the command has no option for, are taken as they are told.
+Options that are given go first. Limits, and what the command has no option for, are taken as they are told. What can't be
+made the same (the judge's version, the engine's) is told as soon as the server says what it has, in a line for each.
 """
 
 from __future__ import annotations
@@ -8,17 +9,36 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
 from codesieve.client import types
-from codesieve.client.cli import provenance
+from codesieve.client.cli import provenance, results
 from codesieve.client.cli.connecting import CliError
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 Row = dict[str, Any]
+
+OWN_PYTHON = "this machine's own Python"
+"""What servers call the image of cells that none was named for."""
+MAX_SHOWN = 120
+NAMES = {
+    "codesieve": "codesieve at the server",
+    "problems": "the problems' digest",
+    "engine.kind": "the engine",
+    "engine.version": "the engine's version",
+    "engine.source": "where the model was loaded from",
+    "engine.weights_version": "the weights' version",
+    "cells.backend": "the sandbox",
+    "cells.judge_version": "the judge's version",
+    "cells.image": "the cells' image",
+    "cells.image_digest": "the digest of the cells' image",
+    "cells.python_version": "Python in the cells",
+    "cells.runtime": "the cells' runtime",
+    "cells.isolation": "the cells' isolation",
+}
 
 _SAME = ("top_p", "max_tokens", "seed", "top_k", "min_p", "prompt_form")
 
@@ -35,6 +55,34 @@ class Like:
     sandbox: str | None
     isolation: str | None
     image: str | None
+    had: Mapping[str, str]
+    """What its server and the workers were, as `flat` has it; empty in a report that doesn't tell."""
+
+    def watch(self, see: Callable[[types.Event], None], say: Callable[[str], None]) -> Callable[[types.Event], None]:
+        """Passes a job's events on to `see`, and tells `say` what isn't the same as then, each once."""
+        said: set[str] = set()
+
+        def watching(event: types.Event) -> None:
+            see(event)
+            if isinstance(event, types.JobChanged) and event.job.state is not types.JobState.PENDING:
+                for line in self.differences(event.job):
+                    if line not in said:
+                        said.add(line)
+                        say(line)
+
+        return watching
+
+    def differences(self, job: types.Job) -> list[str]:
+        """One line for each thing that a job which has begun doesn't have as the report has it."""
+        told = results.provenance(job.provenance)
+        if not told:
+            return ["--like: the server doesn't tell what it has, so nobody knows what differs"] if self.had else []
+        now = flat(told.get("codesieve"), told.get("problems"), told.get("engine"), told.get("cells"))
+        return [
+            f"--like: {NAMES.get(name, name)} is {_short(now.get(name))} now, and was {_short(was)}"
+            for name, was in self.had.items()
+            if now.get(name) != was
+        ]
 
     def check_problems(self, given: str) -> None:
         """Refuses a file of problems that isn't what it was, unless it is named on the command line."""
@@ -66,9 +114,10 @@ def _read(context: click.Context, parameter: click.Parameter, path: str | None) 
         return None
     told = _provenance(path)
     generation, problems = _object(path, told, "generation"), _object(path, told, "problems")
-    model, limits, sandbox = (told.get(each) or {} for each in ("model", "limits", "sandbox"))
-    if not all(isinstance(each, dict) for each in (model, limits, sandbox)):
-        raise CliError(f"--like: {path}: provenance: model, limits and sandbox must be objects")
+    parts = ("model", "limits", "sandbox", "codesieve", "engine", "cells")
+    model, limits, sandbox, codesieve, engine, cells = (told.get(each) or {} for each in parts)
+    if not all(isinstance(each, dict) for each in (model, limits, sandbox, codesieve, engine, cells)):
+        raise CliError(f"--like: {path}: provenance: {', '.join(parts)} must be objects")
     defaults: Row = {each: generation.get(each) for each in _SAME}
     defaults |= {
         "problems_given": problems.get("dataset") or problems.get("file"),
@@ -90,9 +139,29 @@ def _read(context: click.Context, parameter: click.Parameter, path: str | None) 
         token_logprobs=generation.get("token_logprobs") is True,
         sha256=_text(problems.get("sha256")),
         sandbox=_text(sandbox.get("backend")),
-        isolation=_text(sandbox.get("isolation")),
-        image=_text(sandbox.get("image")),
+        isolation=_text(sandbox.get("isolation")) or _text(cells.get("isolation")),
+        image=_text(sandbox.get("image")) or (_text(cells.get("image")) if cells.get("image") != OWN_PYTHON else None),
+        # A report from before servers told holds the server's version alone, where it was the command's own.
+        had=flat(codesieve.get("server"), problems.get("digest"), engine, cells) if engine or cells else {},
     )
+
+
+def flat(server: object, problems: object, engine: object, cells: object) -> dict[str, str]:
+    """All that is told, by name: "engine.settings.dtype". What isn't told isn't there."""
+    found: dict[str, object] = {"codesieve": server, "problems": problems}
+    for part, row in (("engine", engine), ("cells", cells)):
+        for name, value in (row if isinstance(row, dict) else {}).items():
+            if isinstance(value, dict):
+                found |= {f"{part}.{name}.{each}": told for each, told in value.items()}
+            else:
+                found[f"{part}.{name}"] = value
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "not told"
+    return value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}..."
 
 
 def _provenance(path: str) -> Row:

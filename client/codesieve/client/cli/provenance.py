@@ -1,6 +1,6 @@
 """How a run came about, as far as the server tells and this command knows: what report.json keeps under "provenance".
 
-What nobody tells is null, never guessed: a server names neither its version nor the digests of its data sets and images.
+What nobody tells is null, never guessed: an older server tells little.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def collect(client: Client, job: types.Job, known: Known) -> Row:
     sampling = settings.sampling if settings is not None else None
     version = _version()
     judge = job.report.judge if job.report is not None else None
+    served = results.provenance(job.provenance)
     return {
-        "codesieve": {"client": version, "server": version if known.embedded else None},
+        "codesieve": {"client": version, "server": served.get("codesieve") or (version if known.embedded else None)},
         "server": known.server,
         "job": job.job_id,
         "rejudge_of": job.rejudge_of or None,
@@ -61,12 +62,16 @@ def collect(client: Client, job: types.Job, known: Known) -> Row:
             "file": None if known.problems is None else str(Path(known.problems).absolute()),
             "sha256": None if known.problems is None else digest(known.problems),
             "limit": settings.limit if settings is not None else None,
+            "digest": served.get("problems"),
         },
-        "model": _model(client, sampling.model if sampling is not None else ""),
+        "model": _model(client, sampling.model if sampling is not None else "", served.get("engine") or {}),
         "generation": None if sampling is None else {**dataclasses.asdict(sampling), "stop": list(sampling.stop)},
         "k": list(settings.k) if settings is not None else None,
         "limits": dataclasses.asdict(settings.limits) if settings is not None else None,
         "sandbox": {"backend": judge.sandbox if judge is not None else None, **known.sandbox},
+        "engine": served.get("engine"),
+        "cells": served.get("cells"),
+        "changes": served.get("changes", []),
     }
 
 
@@ -83,8 +88,8 @@ def digest(path: str) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _model(client: Client, name: str) -> Row | None:
-    """The model as the server lists it now; by its name alone where it doesn't any more."""
+def _model(client: Client, name: str, engine: Row) -> Row | None:
+    """The model as the server lists it now; as the job tells it where it doesn't any more."""
     if not name:
         return None
     try:
@@ -94,6 +99,6 @@ def _model(client: Client, name: str) -> Row | None:
     except CodesieveError:  # a token may be let see jobs and not models
         found = None
     if found is None:
-        return {"model": name, "source": None, "engine": None, "workers": None}
+        return {"model": name, "source": engine.get("source"), "engine": engine.get("kind"), "workers": None}
     listed = results.model(found)
     return {each: listed[each] for each in ("model", "source", "engine", "workers")}

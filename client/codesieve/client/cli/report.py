@@ -60,7 +60,7 @@ def report(
     named = given.removeprefix("jobs/")
     directory = out or (Path(given) if os.path.isdir(given) else Path("codesieve-out") / named) / "report"
     common.check_writable(next(each for each in (directory, *directory.absolute().parents) if each.exists()))
-    run = runs.load_whole(given, server)
+    run = runs.load(given, server)
     with show.Slow("starting", STEPS) as bar:
         bar.at(0)
         from codesieve.client.report.write import write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from codesieve.client import files, types
 from codesieve.client.errors import ServerError
+from codesieve.client.provenance import Provenance
 
 Row = dict[str, Any]
 UNFINISHED = types.Judgement(None, types.Unjudged("JOB_ENDED", "the job ended before the sample was judged"))
@@ -100,8 +102,26 @@ def job(value: types.Job) -> Row:
         "skipped": progress.skipped if progress else None,
         "verdicts": dict(progress.verdicts) if progress else {},
         "failure": _failure(value.failure),
+        "provenance": provenance(value.provenance) or None,
         **report(value.report),
     }
+
+
+def provenance(value: Provenance | None) -> Row:
+    """What the server tells of how a job came about; empty where it tells nothing."""
+    if value is None:
+        return {}
+    return {
+        "codesieve": value.codesieve_version or None,
+        "problems": value.problems_digest or None,
+        "engine": None if value.engine is None else _known(dataclasses.asdict(value.engine)),
+        "cells": None if value.cells is None else _known(dataclasses.asdict(value.cells)),
+        "changes": [{"field": field, "earlier": earlier or None} for field, earlier in value.changes],
+    }
+
+
+def _known(row: Row) -> Row:
+    return {name: value if value != "" else None for name, value in row.items()}
 
 
 def event(value: types.Event) -> Row:

@@ -163,7 +163,8 @@ def run(
     ):
         if server is not None:
             generation = dataclasses.replace(generation, model=_load(connection.client, source))
-        result, failed = common.run_job(connection, bar, problems, generation, wanted)
+        see = None if like is None else like.watch(bar.see, bar.say)
+        result, failed = common.run_job(connection, bar, problems, generation, wanted, see)
         known = provenance.Known.of(server, problems, embedding)
         told = results.write(result, directory, {}, provenance.collect(connection.client, result.job, known))
         if as_json:

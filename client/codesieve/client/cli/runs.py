@@ -15,21 +15,6 @@ WHAT = """\b
 JOB|DIR is a directory that codesieve run or evaluate wrote, or the id of a job of --server that has ended."""
 
 
-def load_whole(given: str, server: connecting.Server) -> run.Run:
-    """A run whose samples are all that there were to be.
-
-    Refuses one that stopped early: its figures need the estimator for that, which is the server's.
-    """
-    loaded = load(given, server)
-    generation = (loaded.facts.get("provenance") or {}).get("generation") or {}
-    if loaded.facts.get("early_stop") or generation.get("early_stop"):
-        raise CliError(
-            f"{given}: problems of this run were stopped early, and its samples alone don't tell its pass@k; "
-            "the table that codesieve run printed is in its report.json"
-        )
-    return loaded
-
-
 def load(given: str, server: connecting.Server) -> run.Run:
     """The run. A directory goes first; a path that isn't there is no job."""
     if os.path.isdir(given):

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from codesieve.client import types
 from codesieve.client.errors import CodesieveError, Overloaded
+from codesieve.client.provenance import Provenance
 from codesieve.client.text import printable
 
 MAX_SHOWN_LINES = 40
@@ -150,6 +151,10 @@ class JobBar:
                 self._verdicts["unjudged" if judgement.verdict is None else judgement.verdict.value] += 1
                 self._bar.update(self._task, advance=1)
                 self._note()
+
+    def say(self, line: str) -> None:
+        """A line on stderr that stays, above the bar."""
+        self._bar.console.print(safe(f"codesieve: {line}"), soft_wrap=True, highlight=False)
 
     def outage(self, error: CodesieveError | None) -> None:
         """Takes what went wrong, or None where the server answers again."""
@@ -305,12 +310,30 @@ def job(value: types.Job) -> None:
         ("ended", _time(value.end_time)),
         ("progress", _progress(value.progress)),
         ("failure", f"{value.failure.reason}: {value.failure.message}" if value.failure else ""),
+        *_provenance(value.provenance),
     ):
         if text:
             table.add_row(name, safe(text))
     console.print(table)
     if value.report is not None:
         report(console, value.report)
+
+
+def _provenance(value: Provenance | None) -> list[tuple[str, str]]:
+    """How a job came about, in rows."""
+    if value is None:
+        return []
+    rows = [("codesieve", value.codesieve_version), ("problems", f"sha256:{value.problems_digest}")]
+    if (engine := value.engine) is not None:
+        settings = ", ".join(f"{name} {setting}" for name, setting in engine.settings.items())
+        weights = f"weights {engine.weights_version}" if engine.weights_version else ""
+        rows.append(("engine", "; ".join(filter(None, (engine.version or engine.kind, engine.source, weights)))))
+        rows.append(("set to", settings))
+    if (cells := value.cells) is not None:
+        named = (("judge", cells.judge_version), ("Python", cells.python_version), ("runtime", cells.runtime))
+        parts = (f"{name} {text}" for name, text in (*named, ("isolation", cells.isolation)) if text)
+        rows.append(("cells", "; ".join(filter(None, (cells.backend, cells.image, cells.image_digest, *parts)))))
+    return [*rows, *(("before", f"{field} {earlier or 'not there'}") for field, earlier in value.changes)]
 
 
 def jobs(values: Sequence[types.Job]) -> None:

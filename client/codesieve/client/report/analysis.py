@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from codesieve.client import types
 from codesieve.client.errors import InvalidRequest
-from codesieve.client.report import statistics
+from codesieve.client.report import statistics, stopping
 from codesieve.client.report.bleu import bleu
 from codesieve.client.report.run import Run, natural
 from codesieve.client.report.statistics import Estimate
+from codesieve.client.report.stopping import Counted
 
 MAX_LISTED = 20
 BLEU_PROBLEMS = 4
@@ -91,11 +92,8 @@ class ProblemFigures:
     """The most frequent first; UNJUDGED among them."""
     stumbles_over: str
     """The test that fails first most often; empty where none is told."""
-
-    @property
-    def share(self) -> float | None:
-        """Of the judged samples those that pass."""
-        return self.passed / self.judged if self.judged else None
+    share: float | None
+    """Of the judged samples those that pass. After early stops pass@1, which that would come out too high for."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,6 +106,22 @@ class SlowSample:
     cpu_seconds: float
     wall_seconds: float
     peak_memory_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stopped:
+    """What stopping problems early came to."""
+
+    rule: str
+    """For people."""
+    largest_k: int | None
+    """Of the k that pass@k can be told for; None: all up to the most samples that there would have been."""
+    problems: int
+    """At all temperatures together, as are those that follow."""
+    planned: int
+    saved: int
+    surplus: int
+    """Made beyond a stop; they count in no figure, nor in `Analysis.samples`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,12 +142,14 @@ class Analysis:
     """In the order of their numbers."""
     slowest: tuple[SlowSample, ...]
     integrity: Mapping[str, int]
+    stopped: Stopped | None = None
+    """None where all samples were to be made."""
 
     @property
     def hardest(self) -> tuple[ProblemFigures, ...]:
         """Those that pass least often."""
-        judged = [each for each in self.problems if each.judged]
-        return tuple(sorted(judged, key=lambda each: (each.passed / each.judged, -each.judged))[:MAX_LISTED])
+        judged = [(each.share, -each.judged, each) for each in self.problems if each.share is not None]
+        return tuple(each for *_, each in sorted(judged, key=lambda one: one[:2])[:MAX_LISTED])
 
 
 def analyse(
@@ -145,8 +161,14 @@ def analyse(
     """Every figure of a run. `solutions` are the known ones; `chosen` the problems whose BLEU is looked at, none: the
     four that are most evenly right and wrong. `step` is told what is done next.
 
-    Raises `InvalidRequest` for a chosen problem that has no solution, or no right or no wrong sample.
+    Where problems were stopped early (see `stopping`) there are no picks: there would be fewer samples to pick from, of
+    which more pass.
+
+    Raises `InvalidRequest` for a chosen problem that has no solution, or no right or no wrong sample, and `InvalidFile`
+    where it isn't told how problems were stopped.
     """
+    counted = stopping.counted(run)
+    run = counted.run
     by_temperature: dict[float | None, dict[str, list[types.Sample]]] = {each: {} for each in run.temperatures}
     by_problem: dict[str, list[types.Sample]] = {each: [] for each in run.problem_ids}
     for sample in run.samples:
@@ -154,12 +176,14 @@ def analyse(
         if _judged(sample):
             by_temperature[sample.temperature].setdefault(sample.problem_id, []).append(sample)
     step("pass@k")
-    curves = tuple(_curve(each, groups) for each, groups in by_temperature.items())
+    curves = tuple(_curve(each, counted) for each in run.temperatures)
     step("ranking")
-    picks = tuple(_picks(each, list(groups.values())) for each, groups in by_temperature.items())
+    groups_to_pick_from = {} if counted.rule is not None else by_temperature
+    picks = tuple(_picks(each, list(groups.values())) for each, groups in groups_to_pick_from.items())
     step("BLEU")
     scores = _scores(by_problem, solutions, chosen)
     step("problems")
+    shares = _shares(counted)
     judged = [each for each in run.samples if _judged(each)]
     slowest = sorted(judged, key=lambda each: -(each.judgement.cpu_seconds if each.judgement else 0))[:MAX_LISTED]
     return Analysis(
@@ -173,13 +197,14 @@ def analyse(
         verdicts={
             each: _counted(sample for sample in run.samples if sample.temperature == each) for each in run.temperatures
         },
-        problems=tuple(_problem(each, group) for each, group in by_problem.items()),
+        problems=tuple(_problem(each, group, shares.get(each)) for each, group in by_problem.items()),
         slowest=tuple(_slow(each) for each in slowest),
         integrity=dict(
             collections.Counter(
                 each.judgement.integrity.value for each in judged if each.judgement and each.judgement.integrity
             )
         ),
+        stopped=_stopped(counted),
     )
 
 
@@ -202,12 +227,38 @@ def _counted(samples: Iterable[types.Sample]) -> dict[str, int]:
     return dict(collections.Counter(verdict_of(each) for each in samples).most_common())
 
 
-def _curve(temperature: float | None, groups: Mapping[str, Sequence[types.Sample]]) -> Curve:
-    counts = [(len(group), sum(map(_passed, group))) for group in groups.values()]
-    most = max((n for n, _ in counts), default=0)
-    estimates = ((k, statistics.mean_pass_at_k(counts, k)) for k in statistics.ks_up_to(most))
-    points = tuple(Point(k, estimate) for k, estimate in estimates if estimate is not None)
-    return Curve(temperature, len(counts), sum(n for n, _ in counts), points)
+def _curve(temperature: float | None, counted: Counted) -> Curve:
+    counts = list(counted.counts(temperature).values())
+    ks = statistics.ks_up_to(max(map(counted.most, counts), default=0))
+    table = counted.pass_at(counts, ks)
+    points = []
+    for place, k in enumerate(ks):
+        known = [value for row in table if (value := row[place]) is not None]
+        if known:
+            points.append(Point(k, statistics.mean_of(known)))
+    return Curve(temperature, len(counts), sum(each.judged for each in counts), tuple(points))
+
+
+def _shares(counted: Counted) -> dict[str, float]:
+    """By problem, of those that have verdicts, over all temperatures."""
+    counts = [counted.counts(each) for each in counted.run.temperatures]
+    shares: dict[str, float] = {}
+    for problem in {problem for one in counts for problem in one}:
+        mine = [one[problem] for one in counts if problem in one]
+        if counted.rule is None:
+            shares[problem] = sum(each.passed for each in mine) / sum(each.judged for each in mine)
+        else:
+            at_1 = [value or 0.0 for (value,) in counted.pass_at(mine, (1,))]
+            shares[problem] = sum(at_1) / len(at_1)
+    return shares
+
+
+def _stopped(counted: Counted) -> Stopped | None:
+    rule = counted.rule
+    if rule is None:
+        return None
+    largest_k = rule.largest_k if rule.largest_k < rule.most else None
+    return Stopped(str(rule), largest_k, len(counted.stopped), counted.planned, counted.saved, counted.surplus)
 
 
 def _best(curves: Sequence[Curve]) -> tuple[Best, ...]:
@@ -303,7 +354,7 @@ def _scores(
     return tuple(found)
 
 
-def _problem(problem_id: str, group: Sequence[types.Sample]) -> ProblemFigures:
+def _problem(problem_id: str, group: Sequence[types.Sample], share: float | None) -> ProblemFigures:
     judged = [each for each in group if _judged(each)]
     firsts = (each.judgement.first_failed for each in judged if each.judgement is not None)
     tests = collections.Counter(first.name for first in firsts if first is not None)
@@ -313,6 +364,7 @@ def _problem(problem_id: str, group: Sequence[types.Sample]) -> ProblemFigures:
         sum(map(_passed, judged)),
         _counted(group),
         tests.most_common(1)[0][0] if tests else "",
+        share,
     )
 
 

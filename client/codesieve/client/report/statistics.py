@@ -63,9 +63,13 @@ def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> Estimate | None
 
     None where that leaves no problem.
     """
-    # Sorted, so that the order in which problems came changes nothing.
-    values = np.array(sorted(pass_at_k(n, c, k) for n, c in counts if n >= k), dtype=np.float64)
-    return mean(values) if len(values) else None
+    values = [pass_at_k(n, c, k) for n, c in counts if n >= k]
+    return mean_of(values) if values else None
+
+
+def mean_of(values: Iterable[float]) -> Estimate:
+    """`mean` of one value or more. Sorted, so that the order in which problems came changes nothing."""
+    return mean(np.array(sorted(values), dtype=np.float64))
 
 
 def mean(values: Floats) -> Estimate:

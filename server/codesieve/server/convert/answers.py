@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from codesieve.server.convert import provenance
 from codesieve.server.evaluation.report import TemperatureReport
 from codesieve.server.evaluation.stopping import EarlyStop
 from codesieve.server.jobs.model import (
@@ -62,6 +63,8 @@ def job(value: Job) -> job_pb2.Job:
         message.end_time.CopyFrom(timestamp(value.end_time))
     if value.report is not None:
         message.report.CopyFrom(_report(value.report))
+    if value.provenance is not None:
+        message.provenance.CopyFrom(provenance.message(value.provenance))
     if value.failure is not None:
         message.failure.CopyFrom(job_pb2.Failure(reason=value.failure.reason, message=value.failure.message))
     return message

@@ -32,11 +32,13 @@ from codesieve.server.jobs.record import samples_of
 from codesieve.server.jobs.runner import JobRunner, Stop
 from codesieve.server.jobs.store import Admission, JobStore, Lease
 from codesieve.server.jobs.stream import EventStream
+from codesieve.server.jobs.teller import Teller
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Judges
 from codesieve.server.quotas import Quotas
 from codesieve.workers.faults import outline
+from codesieve.workers.types import WorkerInfo
 
 if TYPE_CHECKING:
     from codesieve.server.tracing import Traces
@@ -67,8 +69,11 @@ class JobManager:
         metrics: Metrics,
         quotas: Quotas,
         now: Callable[[], datetime.datetime],
+        cells: Callable[[], Sequence[WorkerInfo]] = tuple,
         traces: Traces | None = None,
     ) -> None:
+        """`cells` gives what the sandbox's workers say of themselves, for the jobs' provenance."""
+        self._teller = Teller(models, cells)
         self._store = store
         self._front_end = front_end
         self._stream = EventStream(store, metrics.hops["client"], now)
@@ -232,6 +237,7 @@ class JobManager:
             self._quotas,
             self._now,
             written=lambda sequence: self._stream.wake(job.key, sequence),
+            teller=self._teller,
             traces=self._traces,
         )
         self._runners[job.key] = runner

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from codesieve.server.digests import digest_of
 from codesieve.server.evaluation.report import TemperatureReport
 from codesieve.server.evaluation.stopping import ROUND, EarlyStop
+from codesieve.server.jobs.provenance import Provenance
 from codesieve.server.sharing import Priority
 from codesieve.workers.generation.extract import names_under_test
 from codesieve.workers.types import (
@@ -281,6 +282,8 @@ class Job:
     failure: Failure | None = None
     trace: str = ""
     """The W3C traceparent of the rpc that made it, "" where it isn't traced. No part of what was asked for."""
+    provenance: Provenance | None = None
+    """None before it has run."""
 
     @property
     def job_id(self) -> str:

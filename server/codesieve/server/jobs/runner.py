@@ -24,9 +24,11 @@ from codesieve.server.jobs.model import (
     problem_of,
 )
 from codesieve.server.jobs.places import places_of
+from codesieve.server.jobs.provenance import Provenance, merged, problems_digest
 from codesieve.server.jobs.record import Record, Resumed, resume
 from codesieve.server.jobs.recorder import Recorder, until_available
 from codesieve.server.jobs.store import JobStore, Lease, LeaseLost
+from codesieve.server.jobs.teller import Teller
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pipeline import Emit, Generates, Judges, Pipeline
@@ -69,6 +71,7 @@ class JobRunner:
         quotas: Quotas,
         now: Callable[[], datetime.datetime],
         written: Callable[[int], None],
+        teller: Teller,
         traces: Traces | None = None,
     ) -> None:
         self._job = job
@@ -82,6 +85,7 @@ class JobRunner:
         self._now = now
         self._written = written
         self._traces = traces
+        self._teller = teller
         self._stop: Stop | None = None
         self._walking: asyncio.Task[None] | None = None
         self._record: Record | None = None
@@ -162,8 +166,12 @@ class JobRunner:
             return recorder.emit(happening)
 
         self._record = record
+        digest = await asyncio.to_thread(problems_digest, contents.problems)
         if self._job.state is JobState.PENDING and self._stop is None:
-            self._job = await self._move(recorder, self._job, JobState.RUNNING)
+            begun = dataclasses.replace(self._job, provenance=self._provenance(digest))
+            self._job = await self._move(recorder, begun, JobState.RUNNING)
+        elif self._job.state is JobState.RUNNING:
+            await self._go_on(recorder, digest)
         state, failure = await self._walk(contents, record, unjudged, emit)
         if self._stop is Stop.GIVEN_BACK:
             with contextlib.suppress(TimeoutError):
@@ -175,15 +183,28 @@ class JobRunner:
         if state is JobState.SUCCEEDED and record.unjudged and record.unjudged == record.judged:
             state = JobState.FAILED
             failure = Failure("NOTHING_JUDGED", f"no sample could be judged; the last reason: {record.last_trouble}")
-        report = None
+        report = provenance = None
         if self._job.state is not JobState.PENDING:
             # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
             report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
+            provenance = merged(self._job.provenance, self._provenance(digest))
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
+        ended = dataclasses.replace(ended, provenance=provenance)
         self._job = await self._move(recorder, ended, state)
         await recorder.flush()
         if self._traces is not None:
             self._traces.job_ended(self._job)
+
+    async def _go_on(self, recorder: Recorder, digest: str) -> None:
+        """Says so where another front end, or this one before it was started again, had another provenance."""
+        provenance = merged(self._job.provenance, self._provenance(digest))
+        if provenance != self._job.provenance:
+            self._job = dataclasses.replace(self._job, provenance=provenance)
+            await recorder.emit(JobChanged(self._job))
+
+    def _provenance(self, digest: str) -> Provenance:
+        generation = self._job.spec.generation
+        return self._teller.tell(generation.model if generation is not None else None, digest)
 
     async def _walk(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], emit: Emit

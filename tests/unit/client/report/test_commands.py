@@ -17,6 +17,7 @@ from tests.unit.client.report.runs import outcomes
 
 from codesieve.client import Client, Generation
 from codesieve.client.cli import app, show
+from codesieve.v1 import provenance_pb2
 
 
 @pytest.fixture
@@ -167,3 +168,41 @@ def test_the_provenance_is_kept_with_the_results(fake: Any, here: Path) -> None:
     assert (told["server"], told["job"]) == (fake.target, "job-1")
     assert told["codesieve"]["server"] is None
     assert told["sandbox"] == {"backend": "docker"}
+    assert (told["engine"], told["cells"], told["changes"]) == (None, None, [])
+
+
+def test_what_the_server_tells_is_in_the_results_the_report_and_jobs_show(
+    fake: Any, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = provenance_pb2.Provenance
+    fake.provenance = kind(
+        codesieve_version="1.2",
+        problems_digest="d1",
+        engine=kind.Engine(kind="vllm", version="vLLM 9", settings=[kind.Setting(name="dtype", value="bfloat16")]),
+        cells=kind.Cells(judge_version="j1", image="<b>python:3.12", python_version="3.12.1", isolation="fork"),
+        changes=[kind.Change(field="cells.judge_version", earlier="j0")],
+    )
+    server = ["--server", fake.target]
+    assert app.run(["run", "humaneval", *server, "--job-id", "job-1", "--out", "o"]) == 0
+    told = json.loads((here / "o/report.json").read_text())["provenance"]
+    assert told["codesieve"]["server"] == "1.2"
+    assert told["problems"]["digest"] == "d1"
+    assert told["engine"]["settings"] == {"dtype": "bfloat16"}
+    assert told["engine"]["source"] is None
+    assert told["cells"]["judge_version"] == "j1"
+    assert told["changes"] == [{"field": "cells.judge_version", "earlier": "j0"}]
+    assert app.run(["report", "o"]) == 0
+    assert json.loads((here / "o/report/report.json").read_text())["provenance"] == told
+    page, text = ((here / f"o/report/report.{each}").read_text() for each in ("html", "md"))
+    assert "<dt>cells: image</dt><dd>&lt;b&gt;python:3.12</dd>" in page
+    assert "<dt>engine: settings: dtype</dt><dd>bfloat16</dd>" in page
+    note = "Parts of this run came about otherwise, as it went on elsewhere: cells.judge_version was j0."
+    assert note in page
+    assert "- engine: version: vLLM 9\n" in text
+    capsys.readouterr()
+    assert app.run(["jobs", "show", "job-1", *server]) == 0
+    shown = capsys.readouterr().out
+    for each in ("vLLM 9", "dtype bfloat16", "judge j1", "Python 3.12.1", "isolation fork", "cells.judge_version j0"):
+        assert each in shown
+    assert app.run(["jobs", "show", "job-1", *server, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["provenance"]["cells"] == told["cells"]

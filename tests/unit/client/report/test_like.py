@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from codesieve.client.cli import app
 from codesieve.client.cli.provenance import digest
+from codesieve.v1 import provenance_pb2
 
 GENERATION: dict[str, Any] = {
     "model": "small",
@@ -89,7 +90,7 @@ def test_a_file_of_problems_must_be_what_it_was(fake: Any, capsys: pytest.Captur
     [
         (None, "--like: report.json doesn't tell how its run came about: it has no provenance"),
         ({**TOLD, "generation": None}, "doesn't tell of generation; it is no report of codesieve run"),
-        ({**TOLD, "limits": 3}, "model, limits and sandbox must be objects"),
+        ({**TOLD, "limits": 3}, "model, limits, sandbox, codesieve, engine, cells must be objects"),
         ({**TOLD, "limits": {"processes": -1}}, "limits: processes: must be a number above 0"),
         ({**TOLD, "k": 1}, "k: must be an array"),
         ({**TOLD, "problems": {}}, "Missing argument 'PROBLEMS'"),
@@ -118,3 +119,44 @@ def test_a_file_that_is_no_report_is_one_clear_line(
     assert message in capsys.readouterr().err
     assert app.run(["run", "--like", "none.json"]) == 2
     assert "--like: none.json can't be read: No such file" in capsys.readouterr().err
+
+
+def told_by_the_server(**cells: str) -> provenance_pb2.Provenance:
+    kind = provenance_pb2.Provenance
+    settings = [kind.Setting(name="dtype", value="bfloat16"), kind.Setting(name="quantization", value="none")]
+    engine = kind.Engine(
+        kind="vllm", version="vLLM 0.32.0", source="/models/small", weights_version="0", settings=settings
+    )
+    known = {"backend": "docker", "judge_version": "abc", "image": "python:3.12", "image_digest": "sha256:1"}
+    return kind(codesieve_version="1.0", problems_digest="d", engine=engine, cells=kind.Cells(**known | cells))
+
+
+def differences(fake: Any, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What doing the run again says of what differs."""
+    capsys.readouterr()
+    assert app.run(["run", "--like", "report.json", "--server", fake.target, "--out", "again"]) == 0
+    return [line for line in capsys.readouterr().err.splitlines() if "--like" in line]
+
+
+def test_what_cannot_be_made_the_same_is_told_in_a_line_each(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.provenance = told_by_the_server()
+    assert app.run(["run", "--like", "report.json", "--server", fake.target, "--out", "o"]) == 0
+    assert "--like" not in capsys.readouterr().err, "the report of old tells nothing that could differ"
+    got = json.loads(Path("o/report.json").read_text())["provenance"]
+    told = {**TOLD, **{each: got[each] for each in ("codesieve", "engine", "cells")}}
+    report({**told, "problems": {**TOLD["problems"], "digest": got["problems"]["digest"]}})
+    assert differences(fake, capsys) == []
+    fake.provenance = told_by_the_server(judge_version="xyz", image_digest="sha256:2", runtime="runsc")
+    fake.provenance.engine.version = "vLLM 0.33.0"
+    fake.provenance.engine.settings[0].value = "float32"
+    del fake.provenance.engine.settings[1]
+    assert differences(fake, capsys) == [
+        "codesieve: --like: the engine's version is vLLM 0.33.0 now, and was vLLM 0.32.0",
+        "codesieve: --like: engine.settings.dtype is float32 now, and was bfloat16",
+        "codesieve: --like: engine.settings.quantization is not told now, and was none",
+        "codesieve: --like: the judge's version is xyz now, and was abc",
+        "codesieve: --like: the digest of the cells' image is sha256:2 now, and was sha256:1",
+    ]
+    fake.provenance = None
+    (only,) = differences(fake, capsys)
+    assert only == "codesieve: --like: the server doesn't tell what it has, so nobody knows what differs"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from codesieve.workers.origin import EngineOrigin
 from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState
 
 
@@ -98,3 +99,11 @@ class TellsStats(Protocol):
 
     def stats(self) -> EngineStats:
         """What it has counted by now. Never waits."""
+
+
+@runtime_checkable
+class TellsOrigin(Protocol):
+    """An engine that says how it is set. Every engine here is one."""
+
+    def origin(self) -> EngineOrigin:
+        """What it is, once it was started."""

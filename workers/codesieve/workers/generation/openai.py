@@ -17,6 +17,7 @@ from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUn
 from codesieve.workers.generation import openai_forms
 from codesieve.workers.generation.patience import Patience, TryAgain, retry_after_seconds
 from codesieve.workers.generation.tally import Tally
+from codesieve.workers.origin import EngineOrigin, settings
 from codesieve.workers.types import EngineStats, FinishReason, Generated, GenerationRequest, PromptForm
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ class OpenAIEngine:
         self._model = self._model or listed[0]
         self._owner = next((model.owned_by for model in page.data if model.id == self._model), "")
         return f"{self._model} at {self._base_url}"
+
+    def origin(self) -> EngineOrigin:
+        """The endpoint's model, which is all that it tells; what stands behind it may change without a word."""
+        return EngineOrigin(settings=settings(model=self._model, owned_by=self._owner))
 
     async def generate(self, request: GenerationRequest) -> Generated:
         """Makes one sample. Cancelling closes the connection, by which an endpoint knows to stop."""

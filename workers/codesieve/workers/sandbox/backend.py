@@ -28,6 +28,18 @@ class CellSpec:
     """All that a program may write."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class MadeOf:
+    """What a backend's cells are made of."""
+
+    line: str
+    """For people."""
+    image: str = ""
+    """As `CellOrigin` has it, and so the others."""
+    image_digest: str = ""
+    runtime: str = ""
+
+
 AGENT = ("-s", "-B", "-m", "inside.start")
 """Python's arguments that start the agent, with the directory above ``inside`` as working directory."""
 
@@ -58,8 +70,8 @@ class Backend(Protocol):
     name: str
     """"docker" or "namespaces"."""
 
-    async def start(self) -> str:
-        """Gets ready, and says in one line what cells are made of (image, interpreter).
+    async def start(self) -> MadeOf:
+        """Gets ready, and says what cells are made of (image, interpreter).
 
         Raises `SandboxUnavailable`, with the mend, where no cell can be made on this machine.
         """

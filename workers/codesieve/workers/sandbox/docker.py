@@ -18,16 +18,19 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from codesieve.workers.errors import SandboxUnavailable
-from codesieve.workers.sandbox.backend import AGENT, CellSpec, cpu_of, install_inside
+from codesieve.workers.origin import OWN_PYTHON
+from codesieve.workers.sandbox.backend import AGENT, CellSpec, MadeOf, cpu_of, install_inside
 from codesieve.workers.sandbox.cell import HELLO_SECONDS, Cell
 from codesieve.workers.sandbox.cgroups import PROCESSES_PER_CELL
 from codesieve.workers.sandbox.docker_images import (
     engine_errors,
     explain,
     find_image,
+    image_digest,
     import_own_python,
     remove_old_images,
 )
+from codesieve.workers.sandbox.image import own_python_digest
 from codesieve.workers.sandbox.leftovers import SWEEP_SECONDS, Sweeper
 from codesieve.workers.sandbox.seccomp import docker_profile
 from codesieve.workers.sandbox.uids import UidBlock, UidBlocks, UidRange, identity_of, own_range, usable_range
@@ -82,12 +85,12 @@ class DockerBackend:
         """Containers of lost cells that the engine could not remove yet; their blocks stay held."""
         self._sweeper = Sweeper(self._sweep, SWEEP_SECONDS)
 
-    async def start(self) -> str:
-        said = await asyncio.to_thread(self._start)
+    async def start(self) -> MadeOf:
+        made_of = await asyncio.to_thread(self._start)
         self._sweeper.start()
-        return said
+        return made_of
 
-    def _start(self) -> str:
+    def _start(self) -> MadeOf:
         self._client = connect()
         try:
             with engine_errors("the Docker engine can't be asked what it has"):
@@ -100,15 +103,18 @@ class DockerBackend:
             if self._own_python:
                 self._image = import_own_python(self._client, self._runtime_dir)
                 remove_old_images(self._client, self._image, datetime.datetime.now(datetime.UTC))
+                digest = own_python_digest(self._runtime_dir)
             else:
                 assert self._image is not None
                 find_image(self._client, self._image)
+                digest = image_digest(self._client, self._image)
         except BaseException:
             self._client.close()
             self._client = None
             raise
         details = [f"image {self._image}", f"runtime {self._runtime}" if self._runtime else "", unbounded(engine)]
-        return ", ".join(filter(None, details))
+        image = OWN_PYTHON if self._own_python else self._image
+        return MadeOf(", ".join(filter(None, details)), image, digest, self._runtime or "")
 
     def _sweep(self) -> None:
         """Removes what dead workers left: containers and directories whose block of user ids nobody holds."""

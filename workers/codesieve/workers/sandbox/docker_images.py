@@ -61,6 +61,14 @@ def find_image(client: Any, name: str) -> None:
         ) from None
 
 
+def image_digest(client: Any, name: str) -> str:
+    """The digest by which its registry knows an image; the engine's own id of one that no registry has."""
+    with engine_errors(f"image {name} can't be looked up"):
+        attributes = client.images.get(name).attrs
+    known = sorted(attributes.get("RepoDigests") or ())
+    return str(known[0].rpartition("@")[2] if known else attributes["Id"])
+
+
 def import_own_python(client: Any, runtime_dir: Path) -> str:
     """This machine's Python as an image, imported unless it is there. Gives its name."""
     import docker.errors

@@ -168,6 +168,27 @@ def prepare_root(runtime_dir: Path) -> Root:
     return Root(path, lock)
 
 
+def contents_digest(root: Path) -> str:
+    """A name for what is in a root, the same on every machine that has the same. Reads all of it. Blocks.
+
+    Byte code is left out: it holds the times of the sources that it was made of.
+    """
+    whole = hashlib.sha256()
+    for path in sorted(each for each in root.rglob("*") if each.is_file() and each.suffix != ".pyc"):
+        with path.open("rb") as file:
+            whole.update(f"{path.relative_to(root)} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return f"sha256:{whole.hexdigest()}"
+
+
+def own_python_digest(runtime_dir: Path) -> str:
+    """`contents_digest` of this machine's own root. Blocks."""
+    root = prepare_root(runtime_dir)
+    try:
+        return contents_digest(root.path)
+    finally:
+        root.release()
+
+
 def lock_root(path: Path, how: int) -> int | None:
     """The descriptor that locks a root; None where it is in use and `how` says not to wait."""
     name = path.with_name(path.name + ".lock")

@@ -16,11 +16,12 @@ import sys
 from pathlib import Path
 
 from codesieve.workers.errors import SandboxUnavailable
+from codesieve.workers.origin import OWN_PYTHON
 from codesieve.workers.sandbox import launcher
-from codesieve.workers.sandbox.backend import CellSpec, cpu_of, install_inside
+from codesieve.workers.sandbox.backend import CellSpec, MadeOf, cpu_of, install_inside
 from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.cgroups import Groups, find_groups
-from codesieve.workers.sandbox.image import Root, prepare_root
+from codesieve.workers.sandbox.image import Root, contents_digest, prepare_root
 from codesieve.workers.sandbox.leftovers import SWEEP_SECONDS, Sweeper
 from codesieve.workers.sandbox.seccomp import compile_filter
 from codesieve.workers.sandbox.uids import BLOCK_SIZE, UidBlock, UidBlocks, UidRange, identity_of, usable_range
@@ -43,13 +44,15 @@ class NamespaceBackend:
         self._cells: dict[str, Cell] = {}
         self._sweeper = Sweeper(self._sweep, SWEEP_SECONDS)
 
-    async def start(self) -> str:
+    async def start(self) -> MadeOf:
         if not sys.platform.startswith("linux"):
             raise SandboxUnavailable("namespaces are Linux's; use Docker")
         self._blocks = await asyncio.to_thread(self._prepare)
         self._sweeper.start()
         version = ".".join(map(str, sys.version_info[:3]))
-        return f"this machine's Python {version}; {self._groups.describe()}"
+        line = f"this machine's Python {version}; {self._groups.describe()}"
+        assert self._root is not None
+        return MadeOf(line, OWN_PYTHON, await asyncio.to_thread(contents_digest, self._root.path))
 
     def _prepare(self) -> UidBlocks:
         identity = identity_of(self._runtime_dir)

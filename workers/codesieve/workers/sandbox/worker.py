@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from codesieve.workers.errors import CellLost, SandboxUnavailable
+from codesieve.workers.origin import CellOrigin
 from codesieve.workers.sandbox.backend import Backend, CellSpec
 from codesieve.workers.sandbox.cell import Cell
 from codesieve.workers.sandbox.inside import frames
@@ -38,6 +39,7 @@ from codesieve.workers.sandbox.phases import Phases, Stopwatch
 from codesieve.workers.sandbox.plans import checker_payload, prepare, prepare_together, program_of
 from codesieve.workers.sandbox.pool import CellPool
 from codesieve.workers.sandbox.probes import PROBES, Probe
+from codesieve.workers.sandbox.version import judge_version
 from codesieve.workers.types import Integrity, Judgement, Limits, Program, StdioTests, Verdict, WorkerInfo
 from codesieve.workers.worker import TaskWorker
 
@@ -130,6 +132,7 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         self._tracing = tracing
         self._backend = backend
         self._cells = cells
+        self._fresh = fresh
         self._now = now
         self._metrics = SandboxMetrics(CollectorRegistry()) if measured else None
         on_give_up = self._metrics.destroyed if self._metrics else None
@@ -149,11 +152,20 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
         except BaseException:
             await self.stop()
             raise
-        details = [made_of, f"Python {cells[0].python_version} in the cell", cells[0].notes]
+        details = [made_of.line, f"Python {cells[0].python_version} in the cell", cells[0].notes]
+        origin = CellOrigin(
+            await asyncio.to_thread(judge_version),
+            made_of.image,
+            made_of.image_digest,
+            cells[0].python_version,
+            made_of.runtime,
+            "container" if self._fresh else "fork",
+        )
         return WorkerInfo(
             kind=self._backend.name,
             capacity=self._cells * QUEUED_PER_CELL,
             detail="; ".join(detail for detail in details if detail),
+            origin=origin,
         )
 
     async def _prove(self) -> None:
