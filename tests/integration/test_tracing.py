@@ -214,7 +214,8 @@ async def test_the_same_request_again_is_the_same_job_in_its_first_trace() -> No
 async def test_a_job_that_is_cancelled_before_it_runs_has_its_span() -> None:
     house = House(1.0)
     metrics, quotas = Metrics(CollectorRegistry()), Quotas(OpenDoor().quota_of)
-    jobs = JobManager(house.store, "front", house.models, house.judge, "", metrics, quotas, utc_now, house.traces)
+    parts = (house.store, "front", house.models, house.judge, "", metrics, quotas, utc_now)
+    jobs = JobManager(*parts, traces=house.traces)
     await jobs.create(MINE, "j", *recorded([b"x"]), PARENT)  # nobody takes it: the manager was never started
     for _ in range(2):
         assert (await jobs.cancel(key("j"))).state is JobState.CANCELLED

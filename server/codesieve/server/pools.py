@@ -183,6 +183,10 @@ class Pool(Generic[WorkT, ResultT]):
             self._forget(piece)
             raise
 
+    def _about(self, **what: object) -> dict[str, object]:
+        """What a line of the log carries."""
+        return {"pool": self.name, **what}
+
     # --- one member ---
 
     async def _keep_running(self, member: Member[WorkT, ResultT]) -> None:
@@ -190,7 +194,7 @@ class Pool(Generic[WorkT, ResultT]):
         try:
             while True:
                 error = await self._serve(member)
-                log.warning("%s: a worker was lost: %s", self.name, error)
+                log.warning("a worker was lost", extra=self._about(error=str(error)))
                 self.restarts += 1
                 self._events.lost()
                 self._take_back(member, error)
@@ -254,10 +258,10 @@ class Pool(Generic[WorkT, ResultT]):
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the place must not stay empty
                 if not isinstance(error, WorkerError):
-                    log.error("%s: a worker can't be started: %s", self.name, outline(error))
+                    log.error("a worker can't be started", extra=self._about(error=outline(error)))
                 await self._stop_worker(member.worker)
                 member.failures += 1
-                log.warning("%s: a worker can't be started (%d failures now): %s", self.name, member.failures, error)
+                log.warning("a worker is started again", extra=self._about(error=str(error), failures=member.failures))
                 self._lose_patience(*told(error))
 
     async def _start_worker(self, worker: Worker[WorkT, ResultT]) -> WorkerInfo:
@@ -271,9 +275,9 @@ class Pool(Generic[WorkT, ResultT]):
             async with asyncio.timeout(STOP_SECONDS):
                 await worker.stop()
         except WorkerError as error:
-            log.warning("%s: a worker did not stop cleanly: %s", self.name, error)
+            log.warning("a worker did not stop cleanly", extra=self._about(error=str(error)))
         except Exception as error:  # noqa: BLE001 - its place is filled again all the same
-            log.error("%s: a worker did not stop: %s", self.name, outline(error))
+            log.error("a worker did not stop", extra=self._about(error=outline(error)))
 
     # --- what a member is given ---
 
@@ -343,14 +347,14 @@ class Pool(Generic[WorkT, ResultT]):
             if piece.attempts >= MAX_ATTEMPTS:
                 self._answer(piece, result)
             else:
-                log.info("%s: %s is tried again: %s", self.name, result.work_id, result.reason)
+                log.info("work is done again", extra=self._about(work=result.work_id, reason=result.reason))
                 self._events.retried(result.reason)
                 piece.returning = asyncio.create_task(self._return(piece, growing_pause(piece.attempts)))
 
     def _rest(self, member: Member[WorkT, ResultT], failed: WorkFailed) -> None:
         member.failures += 1
         member.rest_seconds = growing_pause(member.failures)
-        log.warning("%s: a worker rests %.1f s: %s", self.name, member.rest_seconds, failed.message)
+        log.warning("a worker rests", extra=self._about(error=failed.message, seconds=member.rest_seconds))
         if self._clearing is member:
             self._clearing = None
         self._lose_patience(failed.reason, failed.message)

@@ -139,10 +139,10 @@ async def until_available(step: Callable[[], Awaitable[T]], key: JobKey) -> T:
             done = await step()
         except StoreUnavailable as error:
             if pause == FIRST_PAUSE_SECONDS:
-                log.warning("job %s waits: %s", key.job_id, error.message)
+                log.warning("the job waits for the store", extra={**key.ids, "error": error.message})
         else:
             if pause > FIRST_PAUSE_SECONDS:
-                log.info("job %s goes on", key.job_id)
+                log.info("the job goes on", extra=key.ids)
             return done
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -132,7 +132,7 @@ class CellPool:
     async def _keep(self, cell: Cell) -> None:
         await cell.lost.wait()
         if cell in self._live:
-            log.warning("%s is replaced: %s", cell.name, cell.why)
+            log.warning("a cell is replaced", extra={"cell": cell.name, "error": cell.why})
             self._give_up(cell)
 
     def _give_up(self, cell: Cell) -> None:
@@ -166,10 +166,10 @@ class CellPool:
                     break
                 except Exception as error:  # noqa: BLE001 - whatever it is, the pool must not stay smaller
                     if isinstance(error, SandboxUnavailable):
-                        log.error("a cell can't be made yet: %s", error.message)
+                        log.error("a cell can't be made yet", extra={"error": error.message})
                         self._trouble = error
                     else:
-                        log.error("a cell can't be made yet: %s", outline(error))
+                        log.error("a cell can't be made yet", extra={"error": outline(error)})
                         self._trouble = SandboxUnavailable(f"a cell can't be made: {type(error).__name__}: {error}")
                     self._tell_those_who_wait(self._trouble)
                 await asyncio.sleep(pause)

@@ -181,7 +181,7 @@ class SandboxWorker(TaskWorker[Program, Judgement]):
                         f"this sandbox loses its cells while its limits are tried, so it takes no work: {error.message}"
                     )
                     raise SandboxUnavailable(text) from error
-                log.warning("a cell was lost while its limits were tried, so another is: %s", error.message)
+                log.warning("a cell was lost while its limits were tried", extra={"error": error.message})
 
     async def stop(self) -> None:
         await self.stop_tasks()
