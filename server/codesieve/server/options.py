@@ -36,6 +36,8 @@ class Options:
     retention_days: float
     """How long jobs are kept after their end; 0 for ever."""
     ray_address: str | None
+    dedicated_nodes: bool
+    """Whether the cluster's nodes say what they are for, and each worker waits for one of its kind."""
     drain_seconds: float
     parent: int | None
     """The process without which the server stops, if there is one."""

@@ -24,6 +24,7 @@ from codesieve.server import __main__ as server
         ('model = ["replay:"]', "names no file"),
         ('store = "mysql://u:p@h/d"', "--store: mysql:// is no store"),
         ("retention-days = -1", "-1.0 is not in the range"),
+        ("dedicated-nodes = true", "--dedicated-nodes needs --ray-address"),
     ],
 )
 def test_a_wrong_configuration(tmp_path: Path, config: str, message: str) -> None:
