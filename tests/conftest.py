@@ -86,6 +86,12 @@ def _missing_chromium() -> str | None:
     return None if shutil.which("chromium") else "no chromium command; apt-get install chromium"
 
 
+@functools.cache
+def _missing_prometheus() -> str | None:
+    there = shutil.which("prometheus") and shutil.which("promtool")
+    return None if there else "no prometheus and promtool commands; apt-get install prometheus"
+
+
 _MISSING: dict[str, Callable[[], str | None]] = {
     "docker": _missing_docker,
     "gvisor": _missing_gvisor,
@@ -95,6 +101,7 @@ _MISSING: dict[str, Callable[[], str | None]] = {
     "postgres": _missing_postgres,
     "gpu": _missing_gpu,
     "chromium": _missing_chromium,
+    "prometheus": _missing_prometheus,
 }
 _NOT_IN_CI = ("gpu",)
 
