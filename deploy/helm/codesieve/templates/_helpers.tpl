@@ -69,6 +69,11 @@ seccompProfile: { type: RuntimeDefault }
 {{- fail "access.tls.existingSecret: name a TLS secret, or set access.insecure" }}
 {{- end }}
 {{- end }}
+{{- range $option, $_ := .Values.frontend.options }}
+{{- if has $option (list "listen" "metrics-listen" "ray-address" "dedicated-nodes" "sandbox" "sandbox-workers" "cells" "isolation" "model" "replicas" "tensor-parallel" "drain-seconds" "retention-days" "tokens" "tls-cert" "tls-key" "insecure" "store") }}
+{{- fail (printf "frontend.options: %s is not to be set here, the chart sets it" $option) }}
+{{- end }}
+{{- end }}
 {{- if gt (mul .Values.frontend.replicas .Values.sandbox.workers) (int64 .Values.sandbox.maxReplicas) }}
 {{- fail "sandbox.maxReplicas: it must be at least frontend.replicas x sandbox.workers, as each worker takes a pod" }}
 {{- end }}
