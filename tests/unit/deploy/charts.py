@@ -1,7 +1,7 @@
 """The chart as Helm renders it, and what it is held to.
 
 Helm is Helm's own Go code (v4) as a shared library in a wheel; there is no cluster. Kubernetes' kinds are validated against
-its own schemas, strictly. For KubeRay's RayCluster no package carries the schema: its own fields are checked against the list
+its own schemas, strictly. No package carries the one of KubeRay's RayCluster: its own fields are checked against the list
 below, made by hand from KubeRay's reference (v1.6), and the pod templates in it against Kubernetes' schema. The Prometheus
 operator's kinds are checked by hand in the same way.
 """
