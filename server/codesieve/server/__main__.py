@@ -45,7 +45,15 @@ from codesieve.server.trace_options import check_tracing, open_traces, trace_opt
 from codesieve.workers import logs
 from codesieve.workers.errors import WorkerError
 from codesieve.workers.generation.choose import engine_for, engine_name
-from codesieve.workers.remote import RemoteWorker, exporters, gpus, start_ray, stop_ray
+from codesieve.workers.remote import (
+    GENERATION_NODE,
+    SANDBOX_NODE,
+    RemoteWorker,
+    exporters,
+    gpus,
+    start_ray,
+    stop_ray,
+)
 from codesieve.workers.types import Judgement, Program
 
 log = logging.getLogger("codesieve.server")
@@ -71,18 +79,22 @@ def _sandbox_pool(options: Options, metrics: Metrics) -> Pool[Program, Judgement
         options.trace_endpoint,
         measured=options.metrics_listen is not None,
     )
+    node = SANDBOX_NODE if options.dedicated_nodes else None
     events = metrics.pool("sandbox", hop="judge")
-    return Pool("sandbox", lambda: RemoteWorker(factory), options.sandbox_workers, events)
+    return Pool("sandbox", lambda: RemoteWorker(factory, node=node), options.sandbox_workers, events)
 
 
 def _generation_pool(options: Options, metrics: Metrics, model: str, source: str) -> GenerationPool:
-    num_gpus = options.tensor_parallel if engine_name(source) == "vllm" and gpus() > 0 else 0
+    # Where nodes are dedicated, one with a GPU may yet have to be made.
+    with_gpus = engine_name(source) == "vllm" and (options.dedicated_nodes or gpus() > 0)
+    num_gpus = options.tensor_parallel if with_gpus else 0
+    node = GENERATION_NODE if options.dedicated_nodes and not with_gpus else None
     factory = functools.partial(
         generation_worker, source, options.tensor_parallel, options.max_lora_rank, options.trace_endpoint
     )
     name = f"generation-{model}"
     events = metrics.pool(name, hop="generation")
-    return Pool(name, lambda: RemoteWorker(factory, num_gpus=num_gpus), options.replicas, events)
+    return Pool(name, lambda: RemoteWorker(factory, num_gpus=num_gpus, node=node), options.replicas, events)
 
 
 @asynccontextmanager
@@ -325,6 +337,13 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
 )
 @click.option("--ray-address", help="A Ray cluster to join. Default: one of this machine alone is started.")
 @click.option(
+    "--dedicated-nodes",
+    is_flag=True,
+    help="The joined cluster's nodes say what they are for, by Ray's custom resources: each sandbox worker takes one "
+    "codesieve_sandbox, each replica of vLLM its GPUs, each other model one codesieve_generation. A worker waits until "
+    "there is such a node, which makes Ray's autoscaler start one, and runs nowhere else.",
+)
+@click.option(
     "--drain-seconds",
     type=click.FloatRange(0),
     default=30.0,
@@ -383,6 +402,8 @@ def main(announce: Path | None, log_format: logs.Form, log_level: str, exit_with
                 address(place)
         access.check(options.listen)
         door, credentials = access.door(lambda: datetime.datetime.now(datetime.UTC)), access.credentials()
+        if options.dedicated_nodes and options.ray_address is None:
+            raise ValueError("--dedicated-nodes needs --ray-address: a Ray started here has one node for everything")
         read_store(options.store)
         check_tracing(options.trace_endpoint)
         for source in options.models:

@@ -36,6 +36,8 @@ class Options:
     retention_days: float
     """How long jobs are kept after their end; 0 for ever."""
     ray_address: str | None
+    dedicated_nodes: bool
+    """Whether the cluster's nodes say what they are for, and each worker waits for one of its kind."""
     drain_seconds: float
     trace_endpoint: str | None
     """Where spans are sent; None for nowhere."""

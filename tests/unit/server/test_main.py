@@ -31,6 +31,7 @@ from codesieve.server import __main__ as server
         ('trace-endpoint = "http://127.0.0.1:4318/v1/traces"', "--trace-endpoint: it must be http://HOST:PORT"),
         ('trace-endpoint = "http://[::1:4317"', "--trace-endpoint: it must be http://HOST:PORT"),
         ("trace-samples = 1.5", "1.5 is not in the range"),
+        ("dedicated-nodes = true", "--dedicated-nodes needs --ray-address"),
     ],
 )
 def test_a_wrong_configuration(tmp_path: Path, config: str, message: str) -> None:

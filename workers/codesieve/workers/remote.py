@@ -7,6 +7,7 @@ and whoever owns it must know that they are gone. Ray ends an actor when the pro
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +20,13 @@ from codesieve.workers import logs
 from codesieve.workers.errors import WorkerError, WorkerLost
 from codesieve.workers.types import EngineStats, WeightsState, WorkerInfo, WorkFailed
 from codesieve.workers.worker import HasWorkId, Worker
+
+log = logging.getLogger(__name__)
+
+SANDBOX_NODE = "codesieve_sandbox"
+"""Ray's custom resource of a node that is there for sandbox workers: as many as it offers of it."""
+GENERATION_NODE = "codesieve_generation"
+"""The same for models that need no GPU, as those behind an endpoint."""
 
 WorkT = TypeVar("WorkT", bound=HasWorkId)
 ResultT = TypeVar("ResultT", bound=HasWorkId)
@@ -84,17 +92,31 @@ class _Host:
 
 
 class RemoteWorker(Generic[WorkT, ResultT]):
-    """A `Worker` in a Ray actor of its own."""
+    """A `Worker` in a Ray actor of its own.
 
-    def __init__(self, factory: Callable[[], Worker[WorkT, ResultT]], *, num_gpus: int = 0) -> None:
+    With a `node`, only where the cluster offers that resource, one of it for each worker. Until there is such a node Ray
+    keeps the actor waiting, and its autoscaler makes one.
+    """
+
+    def __init__(
+        self, factory: Callable[[], Worker[WorkT, ResultT]], *, num_gpus: int = 0, node: str | None = None
+    ) -> None:
         self._factory = factory
         self._num_gpus = num_gpus
+        self._node = node
         self._actor: Any = None
 
     async def start(self) -> WorkerInfo:
         # No CPUs are reserved: cells and engines bound their own use, and on a small machine the sum of what they
         # might use is more than there is.
-        actor_class = ray.remote(num_cpus=0, num_gpus=self._num_gpus, max_restarts=0, max_concurrency=64)(_Host)
+        resources = {} if self._node is None else {self._node: 1}
+        wanted = resources | ({"GPU": self._num_gpus} if self._num_gpus else {})
+        offered = ray.cluster_resources()
+        if missing := [name for name, amount in wanted.items() if offered.get(name, 0) < amount]:
+            log.info("waiting for a Ray node that offers %s", " and ".join(missing))
+        actor_class = ray.remote(
+            num_cpus=0, num_gpus=self._num_gpus, resources=resources, max_restarts=0, max_concurrency=64
+        )(_Host)
         self._actor = actor_class.options(scheduling_strategy="SPREAD").remote(self._factory)
         return await self._answer(self._actor.start.remote())
 

@@ -74,7 +74,13 @@ def collect_files() -> dict[PurePosixPath, Path]:
                 source = Path(folder, name)
                 if not LEFT_OUT_MODULE.search(name) and source.is_file():
                     files[PREFIX / source.relative_to(base)] = source
-    site = PREFIX / "lib" / version / "site-packages"
+    # Debian's own Python looks for packages in a folder of another name.
+    site = (
+        PREFIX
+        / "lib"
+        / version
+        / ("dist-packages" if "deb_system" in sysconfig.get_scheme_names() else "site-packages")
+    )
     files.update({site / place: source for place, source in test_runner_files().items()})
     files.update(
         shared_libraries([path for path in files.values() if ".so" in path.name or path == interpreter.resolve()])
