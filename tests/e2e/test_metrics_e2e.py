@@ -58,7 +58,6 @@ def samples(text: str) -> dict[str, float]:
 
 @pytest.mark.namespaces
 def test_every_target_is_read(start_server: Callable[..., Any], tmp_path: Path) -> None:
-    pytest.importorskip("codesieve.workers.sandbox.metrics")  # until sandbox workers tell theirs
     problem = datasets.load("humaneval")[0]
     lines = [{"task_id": problem.problem_id, "completion": f"{problem.canonical_solution}# {i}\n"} for i in range(3)]
     (tmp_path / "recorded.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
