@@ -211,7 +211,14 @@ BY_HAND: dict[str, Any] = {
         "metadata!": _META,
         "spec!": {
             "selector!": _SELECTOR,
-            "podMetricsEndpoints!": [{"port!": str, "interval": str, "honorLabels": bool}],
+            "podMetricsEndpoints!": [
+                {
+                    "port!": str,
+                    "interval": str,
+                    "honorLabels": bool,
+                    "relabelings": [{"targetLabel!": str, "replacement!": str}],
+                }
+            ],
         },
     },
     "monitoring.coreos.com/v1 PrometheusRule": {
