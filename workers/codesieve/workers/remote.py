@@ -113,7 +113,7 @@ class RemoteWorker(Generic[WorkT, ResultT]):
         wanted = resources | ({"GPU": self._num_gpus} if self._num_gpus else {})
         offered = ray.cluster_resources()
         if missing := [name for name, amount in wanted.items() if offered.get(name, 0) < amount]:
-            log.info("waiting for a Ray node that offers %s", " and ".join(missing))
+            log.info("waiting for a Ray node", extra={"offering": " and ".join(missing)})
         actor_class = ray.remote(
             num_cpus=0, num_gpus=self._num_gpus, resources=resources, max_restarts=0, max_concurrency=64
         )(_Host)
