@@ -258,10 +258,10 @@ class Pool(Generic[WorkT, ResultT]):
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the place must not stay empty
                 if not isinstance(error, WorkerError):
-                    log.error("a worker can't be started", extra=self._about(error=outline(error)))
+                    log.error("a worker failed unexpectedly as it started", extra=self._about(error=outline(error)))
                 await self._stop_worker(member.worker)
                 member.failures += 1
-                log.warning("a worker is started again", extra=self._about(error=str(error), failures=member.failures))
+                log.warning("a worker can't be started", extra=self._about(error=str(error), failures=member.failures))
                 self._lose_patience(*told(error))
 
     async def _start_worker(self, worker: Worker[WorkT, ResultT]) -> WorkerInfo:
