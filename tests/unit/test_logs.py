@@ -84,6 +84,23 @@ def test_an_exception_is_told_without_its_text() -> None:
     assert len(lines(stream)) == 2
 
 
+def test_what_libraries_put_on_every_record_is_no_event() -> None:
+    class Theirs(logging.LogRecord):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            self.of_a_library = "MainProcess"
+
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Theirs)
+    try:
+        logs.configure(stream := io.StringIO())
+        log.warning("a worker was lost", extra={"job": "mine"})
+    finally:
+        logging.setLogRecordFactory(before)
+    (line,) = lines(stream)
+    assert set(line) == {"time", "level", "logger", "event", "job"}
+
+
 def test_the_level_is_for_codesieve_and_libraries_only_warn() -> None:
     logs.configure(stream := io.StringIO(), level="debug")
     log.debug("each sample")

@@ -20,7 +20,9 @@ Event = MutableMapping[str, Any]
 Form = Literal["auto", "json", "text"]
 FORMS: tuple[Form, ...] = ("auto", "json", "text")
 LEVELS = ("debug", "info", "warning", "error")
-OTHERS = ("_ray_timestamp_ns", "message", "asctime")
+BLANK = vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys()
+OTHERS = ("message", "asctime")
+"""What another formatter leaves on a record."""
 FIRST = ("time", "level", "logger", "event")
 """What every line begins with."""
 
@@ -64,8 +66,9 @@ def formatter(as_text: bool, in_colour: bool = False, **always: str) -> logging.
 
 
 def _ours(_logger: object, _method: str, event: Event) -> Event:
-    """Without what Ray and other formatters put on a record."""
-    for key in OTHERS:
+    """Without what libraries put on every record: Ray and vLLM have it made by a function of theirs."""
+    theirs = vars(logging.makeLogRecord({})).keys() - BLANK
+    for key in (*OTHERS, *theirs):
         event.pop(key, None)
     return event
 
