@@ -193,6 +193,8 @@ def check_the_log(heard: Listener) -> None:
         assert not any(f"token-{who}" in line for who in hostile.WHO)  # an id that a client draws may begin like it
         assert hostile.CANARY.encode().hex() not in line
         assert "\n" not in line
+        if "PollerCompletionQueue" in line:
+            continue  # gRPC has one poller for all loops of a process, and tells of those that earlier tests closed
         assert json.loads(line)["level"] not in ("error", "critical"), line
 
 
