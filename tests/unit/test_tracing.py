@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from tests.unit.sandbox.test_worker import PROGRAM, SEEN, FakeBackend, FakeCell
+from tests.fake_cells import FakeBackend, FakeCell
+from tests.unit.sandbox.test_worker import PROGRAM, SEEN
 
 from codesieve.server.tracing import Samples
 from codesieve.workers.errors import CellLost

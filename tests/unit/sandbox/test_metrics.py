@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import socket
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from tests.fake_cells import FakeBackend, FakeCell
 
 from codesieve.workers import catalogue
 from codesieve.workers.errors import CellLost
@@ -53,42 +53,17 @@ class Clock:
         return self.now
 
 
-class FakeCell:
-    """Gives what it is told to, one run after another, and each takes `WHOLE`."""
+class TimedCell(FakeCell):
+    """Each run takes `WHOLE`."""
 
     def __init__(self, clock: Clock, *outcomes: Seen | Exception) -> None:
+        super().__init__(*outcomes)
         self.clock = clock
-        self.outcomes = list(outcomes)
-        self.lost = asyncio.Event()
-        self.name, self.why, self.dirty = "fake", "", False
-        self.on_end: Callable[[Seen, bool], None] | None = None
 
-    async def run(self, *arguments: object, **options: object) -> Seen:
-        await asyncio.sleep(0)
+    async def run(self, *arguments: Any, **options: Any) -> Seen:
+        await asyncio.sleep(0)  # the others come to wait
         self.clock.now += WHOLE
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    async def destroy(self) -> None:
-        self.lost.set()
-
-
-class FakeBackend:
-    name = "fake"
-
-    def __init__(self, cell: FakeCell) -> None:
-        self.cell = cell
-
-    async def start(self) -> str:
-        return "fakes"
-
-    async def make_cell(self, spec: object) -> FakeCell:
-        return self.cell
-
-    async def stop(self) -> None:
-        pass
+        return await super().run(*arguments, **options)
 
 
 Values = dict[str, float]
@@ -117,7 +92,7 @@ async def judged(
 ) -> bytes:
     """What a worker with one cell tells of its metrics once these programs were judged there."""
     clock = Clock()
-    backend = FakeBackend(FakeCell(clock, *outcomes))
+    backend = FakeBackend(TimedCell(clock, *outcomes))
     worker = SandboxWorker(backend, 1, measured=measured, now=clock)  # type: ignore[arg-type]
     await worker._pool.start()
     if busy:  # more work than one program

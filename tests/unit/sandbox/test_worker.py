@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tests.fake_cells import FakeBackend, FakeCell
 
 from codesieve.workers.errors import CellLost
-from codesieve.workers.sandbox.backend import MadeOf
 from codesieve.workers.sandbox.inside import frames
 from codesieve.workers.sandbox.judge import JudgeDied, Seen
 from codesieve.workers.sandbox.worker import OVERTIME_SHARED_CORE, RETRIES, Alone, SandboxWorker
@@ -34,45 +34,6 @@ def report(kind: int = frames.PASSED, name: str = "", message: str = "") -> byte
 
 SEEN = Seen(frames.EXIT, 0, 0.2, 0.1, 2**20, 0.0, b"", b"", report())
 OVER = dataclasses.replace(SEEN, cpu_seconds=2.5)
-
-
-class FakeCell:
-    """Gives what it is told to, one run after another."""
-
-    def __init__(self, *outcomes: Seen | Exception) -> None:
-        self.outcomes = list(outcomes)
-        self.given: list[tuple[int, float, str]] = []
-        self.lost = asyncio.Event()
-        self.name, self.why, self.dirty = "fake", "", False
-
-    async def run(
-        self, mode: int, program: bytes, payload: bytes, limits: Limits, *, owner: str, stdin: bytes = b""
-    ) -> Seen:
-        self.given.append((mode, limits.cpu_time_seconds, owner))
-        await asyncio.sleep(0)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    async def destroy(self) -> None:
-        self.lost.set()
-
-
-class FakeBackend:
-    name = "fake"
-
-    def __init__(self, cell: FakeCell) -> None:
-        self.cell = cell
-
-    async def start(self) -> MadeOf:
-        return MadeOf("fakes")
-
-    async def make_cell(self, spec: object) -> FakeCell:
-        return self.cell
-
-    async def stop(self) -> None:
-        pass
 
 
 Judge = Callable[..., Awaitable[Judgement | WorkFailed]]
