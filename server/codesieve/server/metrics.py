@@ -12,14 +12,14 @@ import asyncio
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 
 from codesieve.server.jobs.model import JobState
-from codesieve.server.members import PoolEvents
+from codesieve.server.members import MemberSeen, PoolEvents
 from codesieve.server.sharing import Priority
 from codesieve.server.waits import Hop, Place
 from codesieve.workers import catalogue
@@ -134,9 +134,9 @@ class Metrics:
             self._depth.labels(name).set(count)
             self._oldest.labels(name).set(oldest)
         for pool, working in self._pools:
-            states = working.states()
+            states = [member.state.value.lower() for member in working.seen()]
             for state in catalogue.WORKER_STATES:
-                self.workers.labels(pool, state).set(states.get(state, 0))
+                self.workers.labels(pool, state).set(states.count(state))
 
     async def exposition(self) -> bytes:
         """All of it, as Prometheus reads it."""
@@ -172,8 +172,7 @@ class SampleMetrics:
 class Working(Place, Protocol):
     """A pool, as far as it is looked at here."""
 
-    def states(self) -> Mapping[str, int]:
-        """How many workers are in each of `catalogue.WORKER_STATES`."""
+    def seen(self) -> Sequence[MemberSeen]: ...
 
 
 class _PoolMetrics(PoolEvents):

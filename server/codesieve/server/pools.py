@@ -21,7 +21,7 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from codesieve.server.fair import FairQueue
@@ -142,21 +142,10 @@ class Pool(Generic[WorkT, ResultT]):
         now = self._now()
         return self.waiting, max((now - piece.came for piece in (*self._waiting, *self._suspects)), default=0.0)
 
-    def states(self) -> Mapping[str, int]:
-        """How many workers run, rest after a failure, and are being started."""
-        resting = sum(member.rest_seconds > 0 for member in self._members)
-        starting = self._size - len(self._members)
-        return {"running": len(self._members) - resting, "resting": resting, "starting": starting}
-
     @property
     def workers(self) -> Sequence[Worker[WorkT, ResultT]]:
         """The workers that run now."""
         return [member.worker for member in self._members]
-
-    @property
-    def infos(self) -> Sequence[WorkerInfo]:
-        """What each worker said of itself when it was started last."""
-        return [member.info for member in self._places]
 
     @property
     def places(self) -> Sequence[Worker[WorkT, ResultT] | None]:
@@ -164,7 +153,7 @@ class Pool(Generic[WorkT, ResultT]):
         return [member.worker if member in self._members else None for member in self._places]
 
     def seen(self) -> Sequence[MemberSeen]:
-        """Each place as it is now, for people."""
+        """Each place as it is now."""
         return [member.seen(self.name, place, member in self._members) for place, member in enumerate(self._places)]
 
     async def run(self, work: WorkT, share: Share) -> ResultT | WorkFailed:

@@ -42,10 +42,10 @@ class Teller:
 
     def _engine(self, name: str) -> Engine:
         try:
-            model, infos = self._models.get(name), self._models.pool(name).infos
+            model, members = self._models.get(name), self._models.pool(name).seen()
         except ServiceError:  # it isn't here any more, which the job itself will say
             return Engine()
-        origins = [info.origin for info in infos if isinstance(info.origin, EngineOrigin)]
+        origins = [member.info.origin for member in members if isinstance(member.info.origin, EngineOrigin)]
         names = dict.fromkeys(each.name for one in origins for each in one.settings)
         values = [{each.name: each.value for each in one.settings} for one in origins]
         return Engine(
