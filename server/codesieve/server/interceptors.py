@@ -34,7 +34,7 @@ from codesieve.server.callers import Caller, Scope
 from codesieve.server.door import Door
 from codesieve.server.intake import Incoming
 from codesieve.server.metrics import Metrics
-from codesieve.workers.faults import outline
+from codesieve.workers.faults import outline, printable
 
 if TYPE_CHECKING:
     from codesieve.server.tracing import Traces
@@ -128,9 +128,7 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str, status_pb2.Status
 
 def line(text: str, most: int) -> str:
     """One readable line of at most `most` bytes, whatever a client had put into it."""
-    cut = text[:most]
-    if not cut.isprintable():
-        cut = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)
+    cut = printable(text[:most])
     if cut == text and len(cut.encode()) <= most:
         return text
     return cut.encode()[: most - 3].decode(errors="ignore") + "…"

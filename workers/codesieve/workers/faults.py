@@ -1,6 +1,7 @@
 """What a log may say of an unexpected error: what kind it is and where it came from, in one line.
 
-Not its text, nor that of the objects it was raised about: both may quote programs, tokens or paths of clients.
+Not its text, nor that of the objects it was raised about: both may quote programs, tokens or paths of clients. What is said
+of clients' own, such as ids, is made `printable`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,13 @@ import traceback
 from pathlib import PurePath
 
 MAX_FRAMES = 12
+
+
+def printable(text: str) -> str:
+    """One line that speaks to no terminal: what isn't printable is shown escaped."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def outline(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
-from codesieve.workers.faults import outline
+from codesieve.workers.faults import outline, printable
 
 Event = MutableMapping[str, Any]
 Form = Literal["auto", "json", "text"]
@@ -85,9 +85,8 @@ def _outlined(_logger: object, _method: str, event: Event) -> Event:
 def _printable(_logger: object, _method: str, event: Event) -> Event:
     """Ids come from clients: none makes a line of its own or speaks to a terminal."""
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            shown = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in value)
-            event[key] = "".join(shown)
+        if isinstance(value, str):
+            event[key] = printable(value)
     return event
 
 
