@@ -49,7 +49,10 @@ class House:
         self.front = FrontEnd(self.judge, "none", models, self.metrics, MemoryStore(), OpenDoor())
 
     async def start(self) -> None:
-        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{await self.front.start('127.0.0.1:0')}")
+        # Without the probe a client's window doesn't grow by itself: what it hasn't read waits at the front end.
+        options = (("grpc.http2.bdp_probe", 0),)
+        address = f"127.0.0.1:{await self.front.start('127.0.0.1:0')}"
+        self.channel = grpc.aio.insecure_channel(address, options=options)
         self.jobs = job_pb2_grpc.JobServiceStub(self.channel)
         self.judging = judge_pb2_grpc.JudgeServiceStub(self.channel)
 
