@@ -302,6 +302,13 @@ async def test_early_stop_over_the_wire(house: House, tmp_path: Path) -> None:
     assert table.samples_surplus == made - 6
     assert ended.progress.samples_judged + ended.progress.samples_skipped == ended.progress.samples_total == 60
 
+    again = await house.jobs.RejudgeJob(job_pb2.RejudgeJobRequest(name=job.name))
+    ended = (await watch(house, again.name))[-1].job
+    assert ended.counted_samples_per_problem == 4  # made whatever their verdicts: there were no 4 passes before
+    (table,) = ended.report.temperatures
+    assert (ended.progress.samples_judged, table.samples, table.samples_planned) == (made, 4, 0)
+    assert [one.value for one in table.pass_at_k] == pytest.approx([2 / 4, 1 - 1 / 6])
+
     request.job.generation.early_stop.interval_width = 0.5
     request.job.generation.early_stop.min_samples = 1
     with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -220,6 +220,7 @@ def job(wire: job_pb2.Job) -> types.Job:
         priority=_enum_or_none(types.Priority, types_pb2.Priority, wire.priority, "PRIORITY_"),
         timeout_seconds=wire.timeout.ToTimedelta().total_seconds() if wire.HasField("timeout") else None,
         rejudge_of=wire.rejudge_of.removeprefix("jobs/"),
+        counted_samples_per_problem=wire.counted_samples_per_problem,
         settings=_settings(wire) if wire.HasField("limits") else None,
         provenance=_provenance(wire.provenance) if wire.HasField("provenance") else None,
     )

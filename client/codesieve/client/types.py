@@ -352,6 +352,8 @@ class Job:
     """How long after its making it fails if it hasn't ended; None is no limit."""
     rejudge_of: str = ""
     """The id of the job whose samples this one judges again; empty for others."""
+    counted_samples_per_problem: int = 0
+    """Of each problem at each temperature only the first so many samples count in the report; 0: all. See `job.proto`."""
     settings: Settings | None = None
     """None where the server doesn't tell, and so the next."""
     provenance: Provenance | None = None

@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Job(_message.Message):
-    __slots__ = ("name", "state", "problems", "generation", "recorded", "limits", "k", "create_time", "start_time", "end_time", "progress", "report", "failure", "priority", "timeout", "rejudge_of", "provenance")
+    __slots__ = ("name", "state", "problems", "generation", "recorded", "limits", "k", "create_time", "start_time", "end_time", "progress", "report", "failure", "priority", "timeout", "rejudge_of", "provenance", "counted_samples_per_problem")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Job.State]
@@ -44,6 +44,7 @@ class Job(_message.Message):
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     REJUDGE_OF_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_SAMPLES_PER_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: Job.State
     problems: _types_pb2.ProblemSource
@@ -61,7 +62,8 @@ class Job(_message.Message):
     timeout: _duration_pb2.Duration
     rejudge_of: str
     provenance: _provenance_pb2.Provenance
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ..., provenance: _Optional[_Union[_provenance_pb2.Provenance, _Mapping]] = ...) -> None: ...
+    counted_samples_per_problem: int
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., problems: _Optional[_Union[_types_pb2.ProblemSource, _Mapping]] = ..., generation: _Optional[_Union[Generation, _Mapping]] = ..., recorded: _Optional[_Union[RecordedSamples, _Mapping]] = ..., limits: _Optional[_Union[_types_pb2.Limits, _Mapping]] = ..., k: _Optional[_Iterable[int]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., priority: _Optional[_Union[_types_pb2.Priority, str]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rejudge_of: _Optional[str] = ..., provenance: _Optional[_Union[_provenance_pb2.Provenance, _Mapping]] = ..., counted_samples_per_problem: _Optional[int] = ...) -> None: ...
 
 class Generation(_message.Message):
     __slots__ = ("model", "temperatures", "samples_per_problem", "top_p", "max_tokens", "stop", "seed", "top_k", "min_p", "token_logprobs", "prompt_form", "weights_version", "adapter", "early_stop")

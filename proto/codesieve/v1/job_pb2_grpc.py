@@ -134,8 +134,8 @@ class JobServiceServicer(object):
     def RejudgeJob(self, request, context):
         """Makes a new job of the samples that an ended job has: they are judged again, by today's judge, under the same limits.
         Samples keep their ids. Repeating a request with the same job_id is safe. There is no early stop here: all samples that
-        were made are judged and count, so that pass@k of those of a job with early stop is biased (fewer were made of the problems
-        that are solved often); its own report isn't.
+        were made are judged. Of a job with early stop fewer were made of the problems that are solved often, so that only the
+        first of each problem count in the new job's report: see Job.counted_samples_per_problem.
 
         OK                  the new job, or the one that was there already
         INVALID_ARGUMENT    a field is wrong

@@ -118,10 +118,14 @@ def test_what_early_stop_saved_is_told() -> None:
         "0.8": {"counted": 12_000, "planned": 32_800, "saved": 20_000, "surplus": 800, "problems_stopped": 100}
     }
     console = Console(width=200, file=io.StringIO())
-    show.report(console, report)
+    show.report(console, types.Job("jobs/early", types.JobState.SUCCEEDED, "", report=report))
     assert isinstance(console.file, io.StringIO)
     said = "early stop at 0.8: 100 problems stopped; of 32,800 samples planned 12,000 count, 20,000 were saved"
     assert said in console.file.getvalue()
+    assert "samples of each problem" not in console.file.getvalue()
+    again = types.Job("jobs/b", types.JobState.SUCCEEDED, "", report=report, counted_samples_per_problem=7)
+    show.report(console, again)
+    assert "only the first 7 samples of each problem and temperature count" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,30 @@ def test_without_early_stop_the_report_is_as_ever() -> None:
     assert (one.samples_planned, one.samples_saved, one.samples_surplus, one.problems_stopped) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_judged_again_the_first_samples_alone_have_no_bias(rule: EarlyStop) -> None:
+    def again(p: Fraction, counted: int) -> float:
+        mean = 0.0
+        for sequence, course in all_walks(rule):
+            (one,) = build([a_problem("a", *sequence[: course.ended])], [1], [0.8], None, counted)
+            mean += float(p ** sum(sequence) * (1 - p) ** (MOST - sum(sequence))) * one.pass_at_k[0].value
+        return mean
+
+    p = Fraction(1, 7)
+    assert again(p, rule.fewest) == pytest.approx(float(p), abs=1e-12)
+    if rule.passes <= MOST:
+        assert abs(again(p, 0) - float(p)) > 0.001
+
+
+def test_what_is_not_among_the_first_samples_counts_nowhere() -> None:
+    groups = [a_problem("a", NOT_PASSED, UNJUDGED, PASSED, PASSED), a_problem("b", *[PASSED] * 5)]
+    (one,) = build(groups, [1, 2, 3], [0.8], None, 3)
+    assert one.samples == 5
+    assert [(each.k, each.value, each.problems) for each in one.pass_at_k] == [(1, 0.75, 2), (2, 1.0, 2), (3, 1.0, 1)]
+    assert one.ranking is not None
+    assert (one.ranking.random, one.ranking.oracle, one.ranking.sum_logprob) == (0.75, 1.0, 0.5)
+
+
 def as_they_come(rng: random.Random, p: float, flight: int, most: int) -> list[tuple[int, int]]:
     """(index, outcome) in the order in which samples finish, `flight` at a time: those that fail run long."""
     finished, running, index, now = [], list[tuple[float, int, int]](), 0, 0.0

@@ -23,6 +23,7 @@ from tests.house import (
 
 from codesieve.server.callers import Caller, Scope
 from codesieve.server.errors import AlreadyExists, Draining, NotFound, OutOfRange, PreconditionFailed
+from codesieve.server.evaluation.stopping import EarlyStop
 from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.jobs.model import (
     JobChanged,
@@ -344,6 +345,23 @@ async def test_judging_again_takes_the_samples_of_an_ended_job() -> None:
     assert verdicts[0].keys() == verdicts[1].keys()
     assert len(verdicts[0]) == 12
     assert all(verdicts[0][name] != verdicts[1][name] for name in verdicts[0])
+
+
+async def test_of_samples_that_were_stopped_early_only_the_first_count_when_they_are_judged_again() -> None:
+    async with a_house() as house:
+        spec, contents = for_model(house, generated(n=8))
+        assert spec.generation is not None
+        stopping = dataclasses.replace(spec.generation, early_stop=EarlyStop(passes=2))
+        await house.create("j", (dataclasses.replace(spec, generation=stopping), contents))
+        await house.events("j")
+        for name, source in (("again", "j"), ("and-again", "again")):
+            await house.jobs.rejudge(MINE, source, name)
+            await house.events(name)
+            job = await house.get(name)
+            assert job.spec.counted_samples_per_problem == 2
+            assert job.report is not None
+            assert job.progress.samples_judged >= 18
+            assert [one.samples for one in job.report.temperatures] == [6, 6]
 
 
 async def test_a_caller_sees_its_own_jobs_only() -> None:

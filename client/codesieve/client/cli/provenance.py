@@ -54,6 +54,7 @@ def collect(client: Client, job: types.Job, known: Known) -> Row:
         "server": known.server,
         "job": job.job_id,
         "rejudge_of": job.rejudge_of or None,
+        "counted_samples_per_problem": job.counted_samples_per_problem or None,
         "create_time": results.time(job.create_time),
         "start_time": results.time(job.start_time),
         "end_time": results.time(job.end_time),

@@ -84,6 +84,7 @@ def summary(before: types.RunResult, after: types.RunResult, found: list[Change]
         "job": before.job.job_id,
         "rejudged_as": after.job.job_id,
         "samples": len(after.samples),
+        "counted_samples_per_problem": after.job.counted_samples_per_problem or None,
         "changed": len(found),
         "counts": [{"before": was, "after": now, "samples": number} for (was, now), number in counts.most_common()],
         "changes": [
@@ -122,6 +123,8 @@ def _show(before: types.RunResult, after: types.RunResult, found: list[Change]) 
         figures = [each.get((temperature, k)) for each in (at_first, today)]
         table.add_row(temperature, f"pass@{k}", *("-" if each is None else f"{each:.1%}" for each in figures))
     console.print(table)
+    if after.job.counted_samples_per_problem:
+        console.print(show.COUNTED.format(after.job.counted_samples_per_problem), soft_wrap=True)
 
 
 def _pass_at_k(report: types.Report | None) -> dict[tuple[str, int], float]:

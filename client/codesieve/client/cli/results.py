@@ -90,6 +90,7 @@ def job(value: types.Job) -> Row:
         "state": value.state.value,
         "model": value.model or None,
         "rejudge_of": value.rejudge_of or None,
+        "counted_samples_per_problem": value.counted_samples_per_problem or None,
         "priority": value.priority,
         "timeout_seconds": value.timeout_seconds,
         "create_time": time(value.create_time),

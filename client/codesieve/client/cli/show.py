@@ -31,6 +31,7 @@ WIDE = 200
 MAX_REASONS = 5
 MAX_NOTE = 60
 SLOW_SECONDS = 2.0
+COUNTED = "only the first {} samples of each problem and temperature count: whether the others were made hung on earlier verdicts"
 
 
 def safe(text: str) -> Text:
@@ -179,8 +180,7 @@ def result(result: types.RunResult, written: Sequence[str]) -> None:
     console = stdout()
     problems = len({each.problem_id for each in result.samples})
     console.print(safe(f"{result.job.name}: {count(len(result.samples), 'sample')} of {count(problems, 'problem')}"))
-    if result.report is not None:
-        report(console, result.report)
+    report(console, result.job)
     verdicts(console, [each.judgement for each in result.samples if each.judgement is not None], result.unmade)
     solved = next((each for each in result.samples if each.judgement and each.judgement.passed), None)
     if solved is not None:
@@ -229,8 +229,11 @@ def program(completion: bytes) -> Syntax:
     return Syntax("\n".join(lines), "python", word_wrap=True, background_color="default")
 
 
-def report(console: Console, value: types.Report) -> None:
-    """pass@k and ranking by temperature, and how the judging went."""
+def report(console: Console, job: types.Job) -> None:
+    """pass@k and ranking by temperature, and how the judging went; nothing where there is no report."""
+    value = job.report
+    if value is None:
+        return
     ks = sorted({each.k for one in value.temperatures for each in one.pass_at_k})
     table = Table(caption="95 % confidence intervals in brackets; the last four pick one sample of each problem")
     table.add_column("temp.")
@@ -247,6 +250,8 @@ def report(console: Console, value: types.Report) -> None:
             *("-" if pick is None else f"{pick:.1%}" for pick in picks),
         )
     console.print(table)
+    if job.counted_samples_per_problem:
+        console.print(COUNTED.format(job.counted_samples_per_problem), soft_wrap=True)
     for one in value.temperatures:
         if (early := one.early_stop) is not None:
             where = "" if one.temperature is None else f" at {one.temperature:g}"
@@ -315,8 +320,7 @@ def job(value: types.Job) -> None:
         if text:
             table.add_row(name, safe(text))
     console.print(table)
-    if value.report is not None:
-        report(console, value.report)
+    report(console, value)
 
 
 def _provenance(value: Provenance | None) -> list[tuple[str, str]]:

@@ -144,6 +144,10 @@ class Analysis:
     integrity: Mapping[str, int]
     stopped: Stopped | None = None
     """None where all samples were to be made."""
+    counted_samples_per_problem: int = 0
+    """At each temperature only the first so many count anywhere here; 0: all. See `Counted.first`."""
+    samples_left_out: int = 0
+    """By that; nor are they in `samples`."""
 
     @property
     def hardest(self) -> tuple[ProblemFigures, ...]:
@@ -205,6 +209,8 @@ def analyse(
             )
         ),
         stopped=_stopped(counted),
+        counted_samples_per_problem=counted.first,
+        samples_left_out=counted.surplus if counted.first else 0,
     )
 
 

@@ -95,7 +95,10 @@ class Counted:
     saved: int = 0
     """Never made, because their problem was stopped."""
     surplus: int = 0
-    """Made all the same, as they were under way already."""
+    """Made all the same, as they were under way already; or not among those that `first` counts."""
+    first: int = 0
+    """Without a rule: of each problem and temperature only the first so many count; 0: all. It is a run that judges samples
+    again which were made under a rule: only these were made whatever their verdicts."""
 
     def counts(self, temperature: float | None) -> dict[str, Count]:
         """By problem. Samples without a verdict count nowhere, nor do problems without another."""
@@ -155,11 +158,27 @@ def rule_of(run: Run) -> Rule | None:
     return Rule(int(passes), float(width), int(least), most)
 
 
+def _first(run: Run) -> int:
+    told = run.facts.get("provenance")
+    given = told.get("counted_samples_per_problem") if isinstance(told, dict) else None
+    if given is None:
+        return 0
+    if type(given) is not int or given < 0:
+        what = "report.json: provenance: counted_samples_per_problem: must be a whole number, at least 0, or null"
+        raise InvalidFile(f"{run.where}: {what}")
+    return given
+
+
 def counted(run: Run) -> Counted:
     """The run with the samples that count. Raises `InvalidFile` as `rule_of` does."""
     rule = rule_of(run)
     if rule is None:
-        return Counted(run, None)
+        first = _first(run)
+        if not first:
+            return Counted(run, None)
+        kept = tuple(each for each in run.samples if each.index < first)
+        surplus = len(run.samples) - len(kept)
+        return Counted(dataclasses.replace(run, samples=kept), None, surplus=surplus, first=first)
     groups: dict[Place, list[types.Sample]] = collections.defaultdict(list)
     for sample in run.samples:
         groups[sample.temperature, sample.problem_id].append(sample)

@@ -56,6 +56,12 @@ def _notes(run: Run, analysed: analysis.Analysis, why_no_problems: str) -> list[
         notes += _stopped(analysed.stopped)
     elif not any(each.mean_logprob is not None for one in analysed.picks for each in one.points):
         notes.append("No ranking by log-probability: samples don't tell theirs.")
+    if analysed.counted_samples_per_problem:
+        notes.append(
+            "These samples were judged before, and their problems were stopped early by the verdicts of then. So only the "
+            f"first {analysed.counted_samples_per_problem} of each problem and temperature count, which were made whatever "
+            f"their verdicts. The other {analysed.samples_left_out} would bias every figure, and are in none."
+        )
     if analysed.unjudged:
         notes.append(
             f"{analysed.unjudged} of {analysed.samples} samples have no verdict: that is the infrastructure's doing, and "

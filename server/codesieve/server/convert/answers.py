@@ -45,6 +45,7 @@ def job(value: Job) -> job_pb2.Job:
         progress=progress(value.progress),
         priority=_PRIORITIES[spec.priority],
         rejudge_of=f"jobs/{spec.rejudge_of}" if spec.rejudge_of else "",
+        counted_samples_per_problem=spec.counted_samples_per_problem,
     )
     if spec.timeout_seconds is not None:
         message.timeout.CopyFrom(duration(spec.timeout_seconds))

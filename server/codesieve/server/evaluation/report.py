@@ -39,7 +39,8 @@ class TemperatureReport:
 
     temperature: float | None
     samples: int
-    """Judged ones: an unjudged sample counts nowhere, nor does one beyond the point where its problem was stopped early."""
+    """Judged ones: an unjudged sample counts nowhere, nor does one beyond the point where its problem was stopped early, nor
+    one beyond the first that `build` was told to count."""
     pass_at_k: tuple[PassAtK, ...]
     """One for each k that at least one problem has judged samples enough for, in the order asked for."""
     ranking: Ranking | None
@@ -66,8 +67,11 @@ def build(
     ks: Sequence[int],
     temperatures: Sequence[float | None],
     early_stop: EarlyStop | None = None,
+    counted: int = 0,
 ) -> tuple[TemperatureReport, ...]:
     """One report for each of `temperatures`, in that order, with pass@k for each of `ks`.
+
+    Without `early_stop`, of each problem the first `counted` samples count, by their index; 0: all of them.
 
     Raises `ValueError` for samples of another temperature (they would be lost from the table) and for a k below 1.
     """
@@ -81,13 +85,16 @@ def build(
             )
         of_its_own.append(group)
     if early_stop is None:
-        return tuple(_report(temperature, by_temperature[temperature], ks) for temperature in temperatures)
+        return tuple(_report(temperature, by_temperature[temperature], ks, counted) for temperature in temperatures)
     return tuple(
         _stopped_report(temperature, by_temperature[temperature], ks, early_stop) for temperature in temperatures
     )
 
 
-def _report(temperature: float | None, groups: Sequence[ScoredSamples], ks: Sequence[int]) -> TemperatureReport:
+def _report(
+    temperature: float | None, groups: Sequence[ScoredSamples], ks: Sequence[int], counted: int
+) -> TemperatureReport:
+    groups = [_first(group, counted) for group in groups] if counted else groups
     counts = [(int((one.passed >= NOT_PASSED).sum()), int((one.passed == PASSED).sum())) for one in groups]
     return TemperatureReport(
         temperature=temperature,
@@ -111,15 +118,7 @@ def _stopped_report(
         able = [one for one in judged if one.stopped or one.judged >= k]
         return mean([estimates[one.judged, one.passed][place] for one in able])
 
-    counted = [
-        dataclasses.replace(
-            group,
-            passed=group.passed[: course.ended],
-            token_count=group.token_count[: course.ended],
-            cumulative_logprob=group.cumulative_logprob[: course.ended],
-        )
-        for course, group in zip(courses, groups, strict=True)
-    ]
+    counted = [_first(group, course.ended) for course, group in zip(courses, groups, strict=True)]
     ranking, at_random = rank(counted), of(0, 1)
     if ranking is not None and at_random is not None:
         ranking = dataclasses.replace(ranking, random=at_random.value)
@@ -133,6 +132,15 @@ def _stopped_report(
         samples_saved=sum(int((group.passed == NOT_MADE).sum()) for _, group in stopped),
         samples_surplus=sum(int((group.passed[course.ended :] != NOT_MADE).sum()) for course, group in stopped),
         problems_stopped=len(stopped),
+    )
+
+
+def _first(group: ScoredSamples, number: int) -> ScoredSamples:
+    return dataclasses.replace(
+        group,
+        passed=group.passed[:number],
+        token_count=group.token_count[:number],
+        cumulative_logprob=group.cumulative_logprob[:number],
     )
 
 

@@ -135,7 +135,17 @@ class JobManager:
         if not samples:
             raise PreconditionFailed(f"job {source_id} has no samples", reason="NO_SAMPLES")
         given = source.spec
-        spec = JobSpec(None, given.limits, given.ks, given.source, given.limit, given.priority, None, source_id)
+        spec = JobSpec(
+            None,
+            given.limits,
+            given.ks,
+            given.source,
+            given.limit,
+            given.priority,
+            None,
+            source_id,
+            given.counted_samples_per_problem if given.early_stop is None else given.early_stop.fewest,
+        )
         problems = (await self._store.contents(source.key)).problems
         return await self.create(caller, job_id, spec, JobContents(problems, samples), trace)
 

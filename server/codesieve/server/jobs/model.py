@@ -114,6 +114,9 @@ class JobSpec:
     """After its making, when it fails if it hasn't ended."""
     rejudge_of: str | None = None
     """The id of the job whose samples are judged again."""
+    counted_samples_per_problem: int = 0
+    """Of each problem at each temperature only the first so many samples count in the report; 0: all. They are those that
+    were made whatever their verdicts, where others were only made if the earlier verdicts didn't stop their problem."""
 
     @property
     def early_stop(self) -> EarlyStop | None:

@@ -114,7 +114,13 @@ class Record:
             for group in self._places.groups
         )
         return Report(
-            temperatures=build(scored, job.spec.ks, temperatures(job.spec, contents), job.spec.early_stop),
+            temperatures=build(
+                scored,
+                job.spec.ks,
+                temperatures(job.spec, contents),
+                job.spec.early_stop,
+                job.spec.counted_samples_per_problem,
+            ),
             judge=JudgeReport(
                 programs_per_second=self.judged / wall if wall > 0 else 0.0, wall_seconds=wall, sandbox=sandbox
             ),

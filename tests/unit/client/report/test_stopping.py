@@ -103,6 +103,39 @@ def test_the_figures_are_the_servers(rule: Rule) -> None:
     assert sum(at_1) / len(at_1) == pytest.approx(theirs.ranking.random)
 
 
+def test_samples_that_were_stopped_early_and_are_judged_again_count_as_at_the_server(tmp_path: Path) -> None:
+    told = {"p/1": "ppfff", "p/2": "uffpfpf", "p/3": "f"}
+    facts = {"provenance": {"counted_samples_per_problem": 2}}
+    run = dataclasses.replace(made_up(outcomes(told)), facts=facts)
+    groups = [
+        ScoredSamples(problem, 0.2, np.array([CODES[each] for each in letters], np.int8), *_unscored(len(letters)))
+        for problem, letters in told.items()
+    ]
+    (theirs,) = served.build(groups, [1, 2], [0.2], None, 2)
+    mine = analysis.analyse(run, {})
+    (curve,) = mine.curves
+    assert [(each.k, each.estimate.value, each.estimate.problems) for each in curve.points] == [
+        (each.k, pytest.approx(each.value), each.problems) for each in theirs.pass_at_k
+    ]
+    assert curve.samples == theirs.samples == 4
+    assert (mine.samples, mine.samples_left_out, mine.counted_samples_per_problem) == (5, 8, 2)
+    assert mine.picks
+    assert theirs.ranking is not None
+    assert mine.picks[0].points[0].random == pytest.approx(theirs.ranking.random)
+    written = write.write(run, tmp_path)
+    for form in ("html", "md"):
+        said = Path(written[form]).read_text()
+        assert "only the first 2 of each problem" in said
+        assert "The other 8 would bias" in said
+    wrong = dataclasses.replace(run, facts={"provenance": {"counted_samples_per_problem": "2"}})
+    with pytest.raises(InvalidFile, match="counted_samples_per_problem: must be a whole number"):
+        analysis.analyse(wrong, {})
+
+
+def _unscored(size: int) -> tuple[Any, Any]:
+    return np.full(size, NO_COUNT, np.int32), -1.0 - np.arange(size, dtype=np.float64)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_there_is_no_bias_over_all_that_may_happen(rule: Rule) -> None:
     found: dict[tuple[str, ...], list[float | None]] = {}
