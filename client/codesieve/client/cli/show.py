@@ -31,7 +31,7 @@ WIDE = 200
 MAX_REASONS = 5
 MAX_NOTE = 60
 SLOW_SECONDS = 2.0
-COUNTED = "only the first {} samples of each problem and temperature count: whether the others were made hung on earlier verdicts"
+COUNTED = "only the first {} samples of each problem and temperature count: the others hung on earlier verdicts"
 
 
 def safe(text: str) -> Text:
