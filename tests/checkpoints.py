@@ -1,10 +1,23 @@
-"""Weights and adapters for the small real model, in the files that trainers write."""
+"""Weights and adapters for the small real model, in the files that trainers write, and the digest of a checkpoint."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
+
+PROVENANCE = Path(__file__).parents[1] / "proto/codesieve/v1/provenance.proto"
+
+
+def digest_by_the_shell(directory: Path) -> str:
+    """What the line in provenance.proto makes: the digest of a checkpoint, by none of our code."""
+    found = re.search(r"^ *// +(find \. .*\n(?: *// .*\n)*?.*\| sha256sum)$", PROVENANCE.read_text(), re.MULTILINE)
+    assert found
+    line = re.sub(r"\n *//", " ", found[1])
+    done = subprocess.run(["bash", "-c", line], cwd=directory, capture_output=True, check=True, text=True)
+    return done.stdout.split()[0]
 
 
 def make_checkpoint(model: Path, directory: Path) -> Path:

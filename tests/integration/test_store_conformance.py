@@ -57,7 +57,7 @@ async def store(url: str) -> AsyncIterator[JobStore]:
 
 async def test_how_a_job_came_about_is_kept_with_it(store: JobStore) -> None:
     job, lease = await running(store)
-    engine = Engine("vllm", "vLLM 1", "/m\udcff", "0", (Setting("dtype", "bfloat16"), Setting("a\0", "\ud800")))
+    engine = Engine("vllm", "vLLM 1", "/m\udcff", "0", "w1", (Setting("dtype", "bfloat16"), Setting("a\0", "\ud800")))
     told = Provenance("1.0", "d", engine, Cells("docker", "j1"), (Change("cells.judge_version", "j0"),))
     moved = dataclasses.replace(job, provenance=told)
     await store.append(lease, 2, happened(JobChanged(moved)), moved.progress)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.checkpoints import make_adapter, make_checkpoint
+from tests.checkpoints import digest_by_the_shell, make_adapter, make_checkpoint
 from tests.house import FunctionWorker, judge_by_text
 
 from codesieve.client import (
@@ -172,10 +172,38 @@ def _greedy() -> Any:
     return SamplingParams(temperature=0.0, max_tokens=1)
 
 
-def test_a_model_begins_with_version_0(engine: VllmEngine) -> None:
+async def _digest(engine: VllmEngine, version: str) -> str:
+    """Of its checkpoint, once it is known."""
+    async with asyncio.timeout(60):
+        while not (digest := engine.weights_digest(version)):  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.05)
+    return digest
+
+
+def test_a_model_begins_with_version_0(engine: VllmEngine, first: Path) -> None:
     made = asyncio.run(engine.generate(request()))
     assert (made.weights_version, made.adapter) == ("0", None)
     assert asyncio.run(engine.weights.state({})) == WeightsState("0", whole=True)
+    assert asyncio.run(_digest(engine, "0")) == digest_by_the_shell(first)
+    assert engine.weights_digest("1") == "", "it has no such weights"
+
+
+async def test_which_checkpoint_it_is_goes_with_the_weights(at_first: VllmEngine, other: Path, tmp_path: Path) -> None:
+    calls, file = at_first.weights, str(other / "model.safetensors")
+    before = await _digest(at_first, "first")
+    with pytest.raises(EngineRequestRefused):
+        await calls.load_weights({"directory": str(tmp_path), "version": "x"})
+    assert at_first.weights_digest("first") == before
+    await calls.load_weights({"directory": str(other), "version": "step-1"})
+    assert at_first.weights_digest("first") == "", "these it has no more"
+    assert await _digest(at_first, "step-1") == digest_by_the_shell(other) != before
+    await calls.init_weight_transfer({"init_info": {}})
+    await calls.start_weight_update({})
+    for half in (0, 1):
+        await calls.update_weights({"update_info": {"file": file, "half": half}})
+    # Of the same name even: what a trainer sends is no checkpoint's.
+    await calls.finish_weight_update({"version": "step-1"})
+    assert at_first.weights_digest("step-1") == ""
 
 
 async def test_a_directory_takes_the_place_of_the_weights_and_nothing_of_the_old_ones_is_left(

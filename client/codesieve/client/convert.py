@@ -236,6 +236,7 @@ def _provenance(wire: provenance_pb2.Provenance) -> Provenance:
             engine.version,
             engine.source,
             engine.weights_version,
+            engine.weights_digest,
             {each.name: each.value for each in engine.settings},
         )
         if wire.HasField("engine")

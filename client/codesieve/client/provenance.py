@@ -25,6 +25,8 @@ class EngineProvenance:
     source: str
     weights_version: str
     """Of the weights there were when the job was last begun or ended; each sample says its own."""
+    weights_digest: str
+    """Of the files of the checkpoint that these were loaded from; empty where they came from a trainer, or nobody knows."""
     settings: Mapping[str, str]
     """In the engine's own words and order."""
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63odesieve/v1/provenance.proto\x12\x0c\x63odesieve.v1\"\xbe\x04\n\nProvenance\x12\x19\n\x11\x63odesieve_version\x18\x01 \x01(\t\x12\x17\n\x0fproblems_digest\x18\x02 \x01(\t\x12/\n\x06\x65ngine\x18\x03 \x01(\x0b\x32\x1f.codesieve.v1.Provenance.Engine\x12-\n\x05\x63\x65lls\x18\x04 \x01(\x0b\x32\x1e.codesieve.v1.Provenance.Cells\x12\x30\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1f.codesieve.v1.Provenance.Change\x1a\x84\x01\n\x06\x45ngine\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x17\n\x0fweights_version\x18\x04 \x01(\t\x12\x32\n\x08settings\x18\x05 \x03(\x0b\x32 .codesieve.v1.Provenance.Setting\x1a&\n\x07Setting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x1a\x90\x01\n\x05\x43\x65lls\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x15\n\rjudge_version\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x14\n\x0cimage_digest\x18\x04 \x01(\t\x12\x16\n\x0epython_version\x18\x05 \x01(\t\x12\x0f\n\x07runtime\x18\x06 \x01(\t\x12\x11\n\tisolation\x18\x07 \x01(\t\x1a(\n\x06\x43hange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0f\n\x07\x65\x61rlier\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63odesieve/v1/provenance.proto\x12\x0c\x63odesieve.v1\"\xd6\x04\n\nProvenance\x12\x19\n\x11\x63odesieve_version\x18\x01 \x01(\t\x12\x17\n\x0fproblems_digest\x18\x02 \x01(\t\x12/\n\x06\x65ngine\x18\x03 \x01(\x0b\x32\x1f.codesieve.v1.Provenance.Engine\x12-\n\x05\x63\x65lls\x18\x04 \x01(\x0b\x32\x1e.codesieve.v1.Provenance.Cells\x12\x30\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1f.codesieve.v1.Provenance.Change\x1a\x9c\x01\n\x06\x45ngine\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x17\n\x0fweights_version\x18\x04 \x01(\t\x12\x32\n\x08settings\x18\x05 \x03(\x0b\x32 .codesieve.v1.Provenance.Setting\x12\x16\n\x0eweights_digest\x18\x06 \x01(\t\x1a&\n\x07Setting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x1a\x90\x01\n\x05\x43\x65lls\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x15\n\rjudge_version\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x14\n\x0cimage_digest\x18\x04 \x01(\t\x12\x16\n\x0epython_version\x18\x05 \x01(\t\x12\x0f\n\x07runtime\x18\x06 \x01(\t\x12\x11\n\tisolation\x18\x07 \x01(\t\x1a(\n\x06\x43hange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0f\n\x07\x65\x61rlier\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,13 +32,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'codesieve.v1.provenance_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVENANCE']._serialized_start=48
-  _globals['_PROVENANCE']._serialized_end=622
+  _globals['_PROVENANCE']._serialized_end=646
   _globals['_PROVENANCE_ENGINE']._serialized_start=261
-  _globals['_PROVENANCE_ENGINE']._serialized_end=393
-  _globals['_PROVENANCE_SETTING']._serialized_start=395
-  _globals['_PROVENANCE_SETTING']._serialized_end=433
-  _globals['_PROVENANCE_CELLS']._serialized_start=436
-  _globals['_PROVENANCE_CELLS']._serialized_end=580
-  _globals['_PROVENANCE_CHANGE']._serialized_start=582
-  _globals['_PROVENANCE_CHANGE']._serialized_end=622
+  _globals['_PROVENANCE_ENGINE']._serialized_end=417
+  _globals['_PROVENANCE_SETTING']._serialized_start=419
+  _globals['_PROVENANCE_SETTING']._serialized_end=457
+  _globals['_PROVENANCE_CELLS']._serialized_start=460
+  _globals['_PROVENANCE_CELLS']._serialized_end=604
+  _globals['_PROVENANCE_CHANGE']._serialized_start=606
+  _globals['_PROVENANCE_CHANGE']._serialized_end=646
 # @@protoc_insertion_point(module_scope)

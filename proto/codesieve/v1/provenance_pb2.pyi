@@ -8,18 +8,20 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Provenance(_message.Message):
     __slots__ = ("codesieve_version", "problems_digest", "engine", "cells", "changes")
     class Engine(_message.Message):
-        __slots__ = ("kind", "version", "source", "weights_version", "settings")
+        __slots__ = ("kind", "version", "source", "weights_version", "settings", "weights_digest")
         KIND_FIELD_NUMBER: _ClassVar[int]
         VERSION_FIELD_NUMBER: _ClassVar[int]
         SOURCE_FIELD_NUMBER: _ClassVar[int]
         WEIGHTS_VERSION_FIELD_NUMBER: _ClassVar[int]
         SETTINGS_FIELD_NUMBER: _ClassVar[int]
+        WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
         kind: str
         version: str
         source: str
         weights_version: str
         settings: _containers.RepeatedCompositeFieldContainer[Provenance.Setting]
-        def __init__(self, kind: _Optional[str] = ..., version: _Optional[str] = ..., source: _Optional[str] = ..., weights_version: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Provenance.Setting, _Mapping]]] = ...) -> None: ...
+        weights_digest: str
+        def __init__(self, kind: _Optional[str] = ..., version: _Optional[str] = ..., source: _Optional[str] = ..., weights_version: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Provenance.Setting, _Mapping]]] = ..., weights_digest: _Optional[str] = ...) -> None: ...
     class Setting(_message.Message):
         __slots__ = ("name", "value")
         NAME_FIELD_NUMBER: _ClassVar[int]

@@ -24,6 +24,7 @@ class TakesWeightCalls(Protocol):
     """What a generation worker is beyond a `Worker`."""
 
     async def weights(self, call: str, options: dict[str, object]) -> WeightsState: ...
+    async def weights_digest(self, version: str) -> str: ...
 
 
 class HasWorkers(Protocol):
@@ -43,6 +44,8 @@ class _Sleep:
 
 
 SLEEP_TAGS = frozenset({"weights", "kv_cache"})
+ANSWER_SECONDS = 5.0
+"""How long a job's provenance waits for a worker to tell which checkpoint it has."""
 
 
 class Weights:
@@ -73,6 +76,15 @@ class Weights:
         states = self._states_of(pool)
         versions = {state.version for state in states} or {self._loaded[1] if self._loaded else FIRST_WEIGHTS}
         return ", ".join(sorted(versions))
+
+    async def digest(self, pool: HasWorkers) -> str:
+        """Of the checkpoint that the weights of `version` were loaded from, as the workers tell now; with commas as there.
+
+        Empty where a worker doesn't know it (yet): what the others have says nothing of its weights.
+        """
+        there = [(worker, state.version) for worker in pool.workers if (state := self._states.get(worker)) is not None]
+        told = await asyncio.gather(*(_digest(worker, version) for worker, version in there))
+        return ", ".join(sorted(set(told))) if all(told) else ""
 
     def whole(self, pool: HasWorkers) -> bool:
         """Whether no worker waits for weights."""
@@ -233,6 +245,14 @@ class Weights:
 
     def _states_of(self, pool: HasWorkers) -> list[WeightsState]:
         return [state for worker in pool.workers if (state := self._states.get(worker)) is not None]
+
+
+async def _digest(worker: TakesWeightCalls, version: str) -> str:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await worker.weights_digest(version)
+    except (WorkerError, TimeoutError):
+        return ""
 
 
 async def _state(worker: TakesWeightCalls, known: WeightsState) -> WeightsState:

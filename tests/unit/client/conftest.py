@@ -89,6 +89,8 @@ class FakeServer:
     end_state: job_pb2.Job.State = job_pb2.Job.SUCCEEDED
     provenance: provenance_pb2.Provenance | None = None
     """What it tells of how its jobs come about."""
+    provenance_at_end: provenance_pb2.Provenance | None = None
+    """The same once they have ended, where that is another."""
     unmade: int = 0
     """How many samples at the end of a job no engine makes."""
     skip_sequence: int = 0
@@ -235,6 +237,8 @@ class Jobs(job_pb2_grpc.JobServiceServicer):
             happenings.append({"sample_judged": job_pb2.SampleJudged(sample_id=sample.sample_id, judgement=told)})
         if not self.fake.hold:
             job.state = self.fake.end_state
+            if self.fake.provenance_at_end is not None:
+                job.provenance.CopyFrom(self.fake.provenance_at_end)
             if job.state == job_pb2.Job.FAILED:
                 job.failure.CopyFrom(job_pb2.Failure(reason="NOTHING_JUDGED", message="no sandbox \x1b[2J"))
             share = passed / len(samples)

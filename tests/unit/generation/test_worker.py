@@ -71,6 +71,15 @@ async def test_a_worker_tells_what_its_engine_counted(source: str) -> None:
     assert stats.idle_seconds > 0
 
 
+async def test_a_worker_whose_engine_loads_no_files_tells_no_digest_of_its_weights(source: str) -> None:
+    worker = GenerationWorker(source)
+    with pytest.raises(EngineError, match="not started"):
+        await worker.weights_digest("0")
+    await worker.start()
+    assert await worker.weights_digest("0") == ""
+    await worker.stop()
+
+
 async def test_a_worker_that_is_not_started_says_so(source: str) -> None:
     worker = GenerationWorker(source)
     with pytest.raises(EngineError, match="not started"):

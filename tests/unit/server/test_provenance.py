@@ -37,7 +37,7 @@ CELLS = CellOrigin("j1", "python:3.12", "sha256:1", "3.12.1", "", "fork")
 FULL = Provenance(
     "1.0",
     "d",
-    Engine("vllm", "vLLM 1", "/models/m", "0", (Setting("dtype", "bfloat16"), Setting("max_model_len", "2048"))),
+    Engine("vllm", "vLLM 1", "/models/m", "0", "w1", (Setting("dtype", "bfloat16"), Setting("max_model_len", "2048"))),
     Cells("docker", "j1", "python:3.12", "sha256:1", "3.12.1", "runsc", "fork"),
     (Change("cells.judge_version", "j0"), Change("engine.settings.dtype", "")),
 )
@@ -58,17 +58,17 @@ class Says(TaskWorker[GenerationRequest, Generated]):
 # Who tells
 
 
-def cells(*origins: CellOrigin) -> Provenance:
+async def cells(*origins: CellOrigin) -> Provenance:
     infos = [WorkerInfo("docker", 1, origin=each) for each in origins]
-    return Teller(ModelRegistry(lambda *_: pytest.fail("no model is loaded")), lambda: infos).tell(None, "d")
+    return await Teller(ModelRegistry(lambda *_: pytest.fail("no model is loaded")), lambda: infos).tell(None, "d")
 
 
-def test_workers_that_are_equal_are_told_once_and_others_all() -> None:
-    assert cells(CELLS, CELLS).cells == Cells("docker", *dataclasses.astuple(CELLS))
-    both = cells(CELLS, dataclasses.replace(CELLS, judge_version="j2")).cells
+async def test_workers_that_are_equal_are_told_once_and_others_all() -> None:
+    assert (await cells(CELLS, CELLS)).cells == Cells("docker", *dataclasses.astuple(CELLS))
+    both = (await cells(CELLS, dataclasses.replace(CELLS, judge_version="j2"))).cells
     assert (both.judge_version, both.image) == ("j1, j2", "python:3.12")
-    assert cells().cells == Cells(), "workers that tell nothing"
-    assert cells(CELLS).engine is None
+    assert (await cells()).cells == Cells(), "workers that tell nothing"
+    assert (await cells(CELLS)).engine is None
 
 
 async def test_engines_tell_their_settings_bounded_and_without_a_password() -> None:
@@ -76,14 +76,14 @@ async def test_engines_tell_their_settings_bounded_and_without_a_password() -> N
     origins = [EngineOrigin("v1", (Setting("dtype", "a"), *many)), EngineOrigin("v2", (Setting("dtype", "b"),))]
     models = ModelRegistry(lambda name, source: Pool("generation", lambda: Says(origins.pop(0)), 2))
     model = await models.load("http://me:secret@host:1/v1#m")
-    told = Teller(models, tuple).tell(model.model_id, "d").engine
+    told = (await Teller(models, tuple).tell(model.model_id, "d")).engine
     await models.stop()
     assert told is not None
     assert (told.kind, told.version, told.source) == ("openai", "v1, v2", "http://host:1/v1#m")
     assert told.settings[0] == Setting("dtype", "a, b")
     assert len(told.settings) == MAX_SETTINGS
     assert max(len(each.value) for each in told.settings) == MAX_VALUE
-    assert Teller(models, tuple).tell("gone", "d").engine == Engine()
+    assert (await Teller(models, tuple).tell("gone", "d")).engine == Engine()
 
 
 def test_the_judges_version_changes_with_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +113,25 @@ def test_what_an_earlier_run_had_is_kept_where_it_differs() -> None:
     assert now.engine is not None
     fewer = dataclasses.replace(now, engine=dataclasses.replace(now.engine, settings=()))
     assert merged(fewer, now).changes[0] == Change("engine.settings.dtype", ""), "it had none"
+
+
+def test_a_digest_of_the_weights_that_is_known_late_is_no_change() -> None:
+    def has(digest: str, version: str = "0") -> Provenance:
+        return Provenance("1.0", "d", Engine("vllm", "vLLM 1", "/models/m", version, digest))
+
+    def changes(*runs: Provenance) -> list[tuple[str, str]]:
+        kept = runs[0]
+        for each in runs[1:]:
+            kept = merged(kept, each)
+        return [(change.field, change.earlier) for change in kept.changes]
+
+    assert changes(has(""), has("w1")) == [], "it was not known yet"
+    assert changes(has("w1"), has(""), has("w1")) == [], "nor was it for a while"
+    assert changes(has("w1"), has("w2")) == [("engine.weights_digest", "w1")]
+    assert changes(has("w1"), has(""), has("w2")) == [("engine.weights_digest", "w1")]
+    assert changes(has("w1"), has("w2"), has("w1")) == [("engine.weights_digest", "w2")]
+    moved = [("engine.weights_version", "0"), ("engine.weights_digest", "w1")]
+    assert changes(has("w1"), has("", "5")) == moved, "a trainer's have none"
 
 
 def test_every_field_is_compared() -> None:
@@ -199,6 +218,16 @@ def test_a_job_that_was_kept_before_there_was_any_is_read() -> None:
     kept = msgspec.msgpack.decode(codec.encode(job)[1:])
     assert kept.pop("provenance") is None
     assert codec.decode(b"\x01" + msgspec.msgpack.encode(kept), Job) == job
+
+
+def test_a_job_that_was_kept_before_there_was_a_digest_of_the_weights_is_read() -> None:
+    job, _ = a_job("j")
+    job = dataclasses.replace(job, provenance=FULL)
+    kept = msgspec.msgpack.decode(codec.encode(job)[1:])
+    assert kept["provenance"]["engine"].pop("weights_digest") == "w1"
+    got = codec.decode(b"\x01" + msgspec.msgpack.encode(kept), Job).provenance
+    assert FULL.engine is not None
+    assert got == dataclasses.replace(FULL, engine=dataclasses.replace(FULL.engine, weights_digest=""))
 
 
 async def test_a_database_of_before_is_opened_and_its_jobs_go_on(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from tests.house import MINE, FunctionWorker, House, for_model, generate_right_f
 
 from codesieve.server.errors import NotFound, PreconditionFailed, WorkersStarting, WorkerTrouble
 from codesieve.server.jobs.memory import MemoryStore
-from codesieve.server.jobs.model import SampleGenerated, SampleJudged
+from codesieve.server.jobs.model import JobChanged, SampleGenerated, SampleJudged
+from codesieve.server.jobs.provenance import Change, Provenance
+from codesieve.server.jobs.teller import Teller
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
 from codesieve.server.weights import Weights
@@ -40,11 +43,15 @@ class Worker(FunctionWorker):
         super().__init__(self._make)
         self.version = "0"
         self.whole = True
+        self.digests: dict[str, str] = {}
+        """By the version: those that are known by now."""
         self.calls: list[tuple[str, dict[str, object]]] = []
         self.fails: dict[str, Exception] = {}
         self.slow = asyncio.Event()
         self.slow.set()
         self.lost = asyncio.Event()
+        self.samples = asyncio.Event()
+        self.samples.set()
 
     async def collect(self, max_wait_seconds: float) -> Any:
         if self.lost.is_set():
@@ -62,7 +69,14 @@ class Worker(FunctionWorker):
             self.whole = False
         return WeightsState(self.version, self.whole)
 
+    async def weights_digest(self, version: str) -> str:
+        await self.slow.wait()
+        if self.lost.is_set():
+            raise WorkerLost("it was killed")
+        return self.digests.get(version, "") if version == self.version else ""
+
     async def _make(self, request: GenerationRequest) -> Generated:
+        await self.samples.wait()
         if request.weights_version not in ("", self.version):
             raise WeightsVersionChanged(f"the weights are {self.version} now")
         return Generated(request.work_id, b"right", weights_version=self.version, adapter=request.adapter or None)
@@ -287,14 +301,92 @@ async def test_who_asks_for_what_isnt_there_is_refused(loaded: Any) -> None:
     await other.stop()
 
 
-async def test_a_job_gets_the_weights_that_it_demands_or_no_sample(tmp_path: Path) -> None:
-    """A demand that can't be met refuses the job; weights that change later leave the rest without samples."""
-    model = Model(tmp_path, 1)
+async def test_which_checkpoint_it_is_is_told_of_the_version_that_all_workers_have(
+    loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = await loaded(2)
+    weights, pool = model.parts()
+    one, other = model.made
+    assert await weights.digest(pool) == "", "not known yet"
+    one.digests["0"] = "w0"
+    assert await weights.digest(pool) == "", "the other one may have loaded other files"
+    other.digests["0"] = "w0"
+    assert await weights.digest(pool) == "w0"
+    other.digests["0"] = "v0"
+    assert await weights.digest(pool) == "v0, w0"
+    await weights.load(pool, "/w/1", "1")
+    assert await weights.digest(pool) == ""
+    one.digests["1"] = other.digests["1"] = "w1"
+    assert await weights.digest(pool) == "w1"
+    # Behind the front end's back: what it has is not what is shown.
+    one.version = "2"
+    one.digests["2"] = "w2"
+    assert (model.version, await weights.digest(pool)) == ("1", "")
+    one.version = "1"
+    monkeypatch.setattr("codesieve.server.weights.ANSWER_SECONDS", 0.05)
+    other.slow.clear()
+    assert await weights.digest(pool) == "", "it doesn't answer"
+    other.slow.set()
+    assert await weights.digest(pool) == "w1"
+    _, told = await asyncio.gather(model.loses(other), weights.digest(pool))
+    assert told == "", "it is gone"
+    assert await weights.digest(pool) == "", "the one in its place reads them again"
+
+
+@asynccontextmanager
+async def a_house_with(model: Model) -> AsyncIterator[House]:
     house = House(generate_right_for_even, judge_by_text, MemoryStore(max_jobs=9))
     house.models = house.jobs._models = model.registry
+    house.jobs._teller = Teller(model.registry, tuple)
     await house.judge.start()
     await model.registry.load(model.source)
     house.jobs.start()
+    try:
+        await model.serves(1)
+        yield house
+    finally:
+        await house.jobs.drain(0)
+        await house.models.stop()
+        await house.judge.stop()
+
+
+async def test_a_jobs_end_tells_which_checkpoint_it_was_where_its_begin_could_not(tmp_path: Path) -> None:
+    model = Model(tmp_path, 1)
+
+    async def told(job_id: str, meanwhile: Callable[[], Awaitable[None]]) -> list[Provenance]:
+        worker.samples.clear()
+        await house.create(job_id, for_model(house, generated()))
+        await house.runs(job_id)
+        await meanwhile()
+        worker.samples.set()
+        events = [event.happening for event in await house.events(job_id)]
+        found = (each.job.provenance for each in events if isinstance(each, JobChanged))
+        return [each for each in found if each is not None]
+
+    def which(told: Provenance) -> tuple[str, str]:
+        assert told.engine is not None
+        return told.engine.weights_version, told.engine.weights_digest
+
+    async def it_is_known() -> None:
+        worker.digests["0"] = "w0"
+
+    async def a_trainer_sends_others() -> None:
+        weights, pool = model.parts()
+        await weights.finish_update(pool, {}, "")
+
+    async with a_house_with(model) as house:
+        (worker,) = model.made
+        begun, ended = await told("late", it_is_known)
+        assert (which(begun), which(ended)) == (("0", ""), ("0", "w0"))
+        assert ended.changes == ()
+        begun, ended = await told("moved", a_trainer_sends_others)
+        assert (which(begun), which(ended)) == (("0", "w0"), ("1", ""))
+        assert ended.changes == (Change("engine.weights_version", "0"), Change("engine.weights_digest", "w0"))
+
+
+async def test_a_job_gets_the_weights_that_it_demands_or_no_sample(tmp_path: Path) -> None:
+    """A demand that can't be met refuses the job; weights that change later leave the rest without samples."""
+    model = Model(tmp_path, 1)
 
     def asked(version: str) -> Any:
         spec, contents = for_model(house, generated())
@@ -302,8 +394,7 @@ async def test_a_job_gets_the_weights_that_it_demands_or_no_sample(tmp_path: Pat
         generation = dataclasses.replace(spec.generation, weights_version=version)
         return dataclasses.replace(spec, generation=generation), contents
 
-    try:
-        await model.serves(1)
+    async with a_house_with(model) as house:
         await house.create("right", asked("0"))
         events = await house.events("right")
         samples = [e.happening.sample for e in events if isinstance(e.happening, SampleGenerated)]
@@ -321,7 +412,3 @@ async def test_a_job_gets_the_weights_that_it_demands_or_no_sample(tmp_path: Pat
         await weights.load(pool, "/w", "2")
         again = await house.jobs.create(MINE, "right", *asked("0"))
         assert again.state.ended, "a job that is there already isn't refused"
-    finally:
-        await house.jobs.drain(0)
-        await house.models.stop()
-        await house.judge.stop()

@@ -147,6 +147,11 @@ class RemoteWorker(Generic[WorkT, ResultT]):
         state: WeightsState = await self._call("weights", call, options)
         return state
 
+    async def weights_digest(self, version: str) -> str:
+        """Of the checkpoint that a generation worker's weights of this version were loaded from."""
+        digest: str = await self._call("weights_digest", version)
+        return digest
+
     async def stats(self) -> EngineStats | None:
         """What a generation worker's engine has counted."""
         counted: EngineStats | None = await self._call("stats")

@@ -31,6 +31,7 @@ NAMES = {
     "engine.version": "the engine's version",
     "engine.source": "where the model was loaded from",
     "engine.weights_version": "the weights' version",
+    "engine.weights_digest": "the digest of the model's files",
     "cells.backend": "the sandbox",
     "cells.judge_version": "the judge's version",
     "cells.image": "the cells' image",
@@ -39,6 +40,8 @@ NAMES = {
     "cells.runtime": "the cells' runtime",
     "cells.isolation": "the cells' isolation",
 }
+LATE = {"engine.weights_digest"}
+"""What a server may know only after the job began."""
 
 _SAME = ("top_p", "max_tokens", "seed", "top_k", "min_p", "prompt_form")
 
@@ -73,15 +76,19 @@ class Like:
         return watching
 
     def differences(self, job: types.Job) -> list[str]:
-        """One line for each thing that a job which has begun doesn't have as the report has it."""
+        """One line for each thing that a job which has begun doesn't have as the report has it.
+
+        What takes the server time to know, and isn't told yet, may still turn out the same.
+        """
         told = results.provenance(job.provenance)
         if not told:
             return ["--like: the server doesn't tell what it has, so nobody knows what differs"] if self.had else []
         now = flat(told.get("codesieve"), told.get("problems"), told.get("engine"), told.get("cells"))
+        open_yet = set() if job.state.ended else LATE - now.keys()
         return [
             f"--like: {NAMES.get(name, name)} is {_short(now.get(name))} now, and was {_short(was)}"
             for name, was in self.had.items()
-            if now.get(name) != was
+            if now.get(name) != was and name not in open_yet
         ]
 
     def check_problems(self, given: str) -> None:

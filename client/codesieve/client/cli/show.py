@@ -331,7 +331,8 @@ def _provenance(value: Provenance | None) -> list[tuple[str, str]]:
     if (engine := value.engine) is not None:
         settings = ", ".join(f"{name} {setting}" for name, setting in engine.settings.items())
         weights = f"weights {engine.weights_version}" if engine.weights_version else ""
-        rows.append(("engine", "; ".join(filter(None, (engine.version or engine.kind, engine.source, weights)))))
+        files = f"its files sha256:{engine.weights_digest}" if engine.weights_digest else ""
+        rows.append(("engine", "; ".join(filter(None, (engine.version or engine.kind, engine.source, weights, files)))))
         rows.append(("set to", settings))
     if (cells := value.cells) is not None:
         named = (("judge", cells.judge_version), ("Python", cells.python_version), ("runtime", cells.runtime))

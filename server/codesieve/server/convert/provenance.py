@@ -18,6 +18,7 @@ def message(value: Provenance) -> provenance_pb2.Provenance:
             version=engine.version,
             source=_line(engine.source),
             weights_version=_line(engine.weights_version),
+            weights_digest=engine.weights_digest,
             settings=[kind.Setting(name=each.name, value=_line(each.value)) for each in engine.settings],
         ),
         cells=kind.Cells(

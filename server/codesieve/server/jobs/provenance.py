@@ -23,6 +23,7 @@ from codesieve.workers.types import (
 )
 
 MAX_CHANGES = 32
+WEIGHTS_DIGEST = "engine.weights_digest"
 OLDER = "one that tells no provenance"
 
 
@@ -35,6 +36,8 @@ class Engine:
     source: str = ""
     """Where the model was loaded from, without a password."""
     weights_version: str = ""
+    weights_digest: str = ""
+    """Of the checkpoint that these weights were loaded from; see ``provenance.proto``."""
     settings: tuple[Setting, ...] = ()
 
 
@@ -74,7 +77,11 @@ class Provenance:
 
 
 def merged(earlier: Provenance | None, now: Provenance) -> Provenance:
-    """What is kept of a job that goes on, where `earlier` was kept of it."""
+    """What is kept of a job that goes on, where `earlier` was kept of it.
+
+    The digest of the weights may come late. That none was known is no difference, and that it wasn't known for a while and
+    then is what it was neither.
+    """
     if earlier is None:
         return dataclasses.replace(now, changes=(Change("codesieve_version", OLDER),))
     was, changes = flat(earlier), list(earlier.changes)
@@ -83,6 +90,8 @@ def merged(earlier: Provenance | None, now: Provenance) -> Provenance:
         change = Change(name, was.get(name, ""))
         if change.earlier != has.get(name, "") and change not in changes:
             changes.append(change)
+    nothing = [Change(WEIGHTS_DIGEST, each) for each in ("", has.get(WEIGHTS_DIGEST, ""))]
+    changes = [change for change in changes if change not in nothing]
     return dataclasses.replace(now, changes=tuple(changes[:MAX_CHANGES]))
 
 

@@ -168,7 +168,7 @@ class JobRunner:
         self._record = record
         digest = await asyncio.to_thread(problems_digest, contents.problems)
         if self._job.state is JobState.PENDING and self._stop is None:
-            begun = dataclasses.replace(self._job, provenance=self._provenance(digest))
+            begun = dataclasses.replace(self._job, provenance=await self._provenance(digest))
             self._job = await self._move(recorder, begun, JobState.RUNNING)
         elif self._job.state is JobState.RUNNING:
             await self._go_on(recorder, digest)
@@ -187,7 +187,7 @@ class JobRunner:
         if self._job.state is not JobState.PENDING:
             # In a thread: it takes seconds for millions of samples, and other jobs go on meanwhile.
             report = await asyncio.to_thread(record.report, self._job, contents, self._sandbox)
-            provenance = merged(self._job.provenance, self._provenance(digest))
+            provenance = merged(self._job.provenance, await self._provenance(digest))
         ended = dataclasses.replace(self._job, progress=record.progress(), failure=failure, report=report)
         ended = dataclasses.replace(ended, provenance=provenance)
         self._job = await self._move(recorder, ended, state)
@@ -197,14 +197,14 @@ class JobRunner:
 
     async def _go_on(self, recorder: Recorder, digest: str) -> None:
         """Says so where another front end, or this one before it was started again, had another provenance."""
-        provenance = merged(self._job.provenance, self._provenance(digest))
+        provenance = merged(self._job.provenance, await self._provenance(digest))
         if provenance != self._job.provenance:
             self._job = dataclasses.replace(self._job, provenance=provenance)
             await recorder.emit(JobChanged(self._job))
 
-    def _provenance(self, digest: str) -> Provenance:
+    async def _provenance(self, digest: str) -> Provenance:
         generation = self._job.spec.generation
-        return self._teller.tell(generation.model if generation is not None else None, digest)
+        return await self._teller.tell(generation.model if generation is not None else None, digest)
 
     async def _walk(
         self, contents: JobContents, record: Record, unjudged: tuple[Sample, ...], emit: Emit

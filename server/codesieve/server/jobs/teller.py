@@ -25,8 +25,11 @@ class Teller:
         self._models = models
         self._cells = cells
 
-    def tell(self, model: str | None, problems_digest: str) -> Provenance:
-        """For a job that samples from `model`, or whose samples were recorded."""
+    async def tell(self, model: str | None, problems_digest: str) -> Provenance:
+        """For a job that samples from `model`, or whose samples were recorded.
+
+        The model's workers are asked which weights they have.
+        """
         infos = self._cells()
         origins = [info.origin for info in infos if isinstance(info.origin, CellOrigin)]
         told = {
@@ -36,16 +39,17 @@ class Teller:
         return Provenance(
             version(),
             problems_digest,
-            None if model is None else self._engine(model),
+            None if model is None else await self._engine(model),
             Cells(_joined(info.kind for info in infos), **told),
         )
 
-    def _engine(self, name: str) -> Engine:
+    async def _engine(self, name: str) -> Engine:
         try:
-            model, members = self._models.get(name), self._models.pool(name).seen()
+            model, (weights, pool) = self._models.get(name), self._models.weights(name)
         except ServiceError:  # it isn't here any more, which the job itself will say
             return Engine()
-        origins = [member.info.origin for member in members if isinstance(member.info.origin, EngineOrigin)]
+        weights_digest = await weights.digest(pool)  # of the version that `model` says: nothing was waited for since
+        origins = [member.info.origin for member in pool.seen() if isinstance(member.info.origin, EngineOrigin)]
         names = dict.fromkeys(each.name for one in origins for each in one.settings)
         values = [{each.name: each.value for each in one.settings} for one in origins]
         return Engine(
@@ -53,6 +57,7 @@ class Teller:
             _joined(one.version for one in origins),
             _without_password(model.source)[:MAX_VALUE],
             model.weights_version[:MAX_VALUE],
+            weights_digest[:MAX_VALUE],
             tuple(
                 Setting(each[:MAX_NAME], _joined(one.get(each, "") for one in values))
                 for each in list(names)[:MAX_SETTINGS]

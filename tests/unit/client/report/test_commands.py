@@ -178,7 +178,13 @@ def test_what_the_server_tells_is_in_the_results_the_report_and_jobs_show(
     fake.provenance = kind(
         codesieve_version="1.2",
         problems_digest="d1",
-        engine=kind.Engine(kind="vllm", version="vLLM 9", settings=[kind.Setting(name="dtype", value="bfloat16")]),
+        engine=kind.Engine(
+            kind="vllm",
+            version="vLLM 9",
+            weights_version="0",
+            weights_digest="w1",
+            settings=[kind.Setting(name="dtype", value="bfloat16")],
+        ),
         cells=kind.Cells(judge_version="j1", image="<b>python:3.12", python_version="3.12.1", isolation="fork"),
         changes=[kind.Change(field="cells.judge_version", earlier="j0")],
     )
@@ -189,6 +195,7 @@ def test_what_the_server_tells_is_in_the_results_the_report_and_jobs_show(
     assert told["problems"]["digest"] == "d1"
     assert told["engine"]["settings"] == {"dtype": "bfloat16"}
     assert told["engine"]["source"] is None
+    assert told["engine"]["weights_digest"] == "w1"
     assert told["cells"]["judge_version"] == "j1"
     assert told["changes"] == [{"field": "cells.judge_version", "earlier": "j0"}]
     assert app.run(["report", "o"]) == 0
@@ -196,13 +203,22 @@ def test_what_the_server_tells_is_in_the_results_the_report_and_jobs_show(
     page, text = ((here / f"o/report/report.{each}").read_text() for each in ("html", "md"))
     assert "<dt>cells: image</dt><dd>&lt;b&gt;python:3.12</dd>" in page
     assert "<dt>engine: settings: dtype</dt><dd>bfloat16</dd>" in page
+    assert "<dt>engine: weights_digest</dt><dd>w1</dd>" in page
     note = "Parts of this run came about otherwise, as it went on elsewhere: cells.judge_version was j0."
     assert note in page
     assert "- engine: version: vLLM 9\n" in text
+    assert "- engine: weights\\_digest: w1\n" in text
     capsys.readouterr()
     assert app.run(["jobs", "show", "job-1", *server]) == 0
     shown = capsys.readouterr().out
-    for each in ("vLLM 9", "dtype bfloat16", "judge j1", "Python 3.12.1", "isolation fork", "cells.judge_version j0"):
+    for each in (
+        "vLLM 9; weights 0; its files sha256:w1",
+        "dtype bfloat16",
+        "judge j1",
+        "Python 3.12.1",
+        "isolation fork",
+        "cells.judge_version j0",
+    ):
         assert each in shown
     assert app.run(["jobs", "show", "job-1", *server, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["provenance"]["cells"] == told["cells"]

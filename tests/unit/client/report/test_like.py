@@ -160,3 +160,32 @@ def test_what_cannot_be_made_the_same_is_told_in_a_line_each(fake: Any, capsys: 
     fake.provenance = None
     (only,) = differences(fake, capsys)
     assert only == "codesieve: --like: the server doesn't tell what it has, so nobody knows what differs"
+
+
+def test_another_checkpoint_at_the_same_place_is_told_once_it_is_known(
+    fake: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def has(digest: str) -> provenance_pb2.Provenance:
+        told = told_by_the_server()
+        told.engine.weights_digest = digest
+        return told
+
+    fake.provenance = has("w1")
+    assert app.run(["run", "--like", "report.json", "--server", fake.target, "--out", "o"]) == 0
+    engine = json.loads(Path("o/report.json").read_text())["provenance"]["engine"]
+    assert engine["weights_digest"] == "w1"
+    report({**TOLD, "engine": engine})
+    another = "codesieve: --like: the digest of the model's files is w2 now, and was w1"
+    untold = "codesieve: --like: the digest of the model's files is not told now, and was w1"
+    for at_begin, at_end, says in (
+        ("w1", "w1", []),
+        ("w2", "w2", [another]),
+        ("", "w1", []),
+        ("", "w2", [another]),
+        ("", "", [untold]),
+        ("w2", "", [another, untold]),
+    ):
+        fake.provenance, fake.provenance_at_end = has(at_begin), has(at_end)
+        assert differences(fake, capsys) == says, (at_begin, at_end)
+    report({**TOLD, "engine": {**engine, "weights_digest": None}})
+    assert differences(fake, capsys) == [], "a report that doesn't tell it says nothing of it"

@@ -86,6 +86,17 @@ class TakesWeights(Protocol):
 
 
 @runtime_checkable
+class TellsWeightsDigest(Protocol):
+    """An engine that loads its weights from files."""
+
+    def weights_digest(self, version: str) -> str:
+        """Of the checkpoint that the weights of this version were loaded from, as ``provenance.proto`` has it.
+
+        Empty where it isn't known (yet), or where the engine has weights of another version. Never waits.
+        """
+
+
+@runtime_checkable
 class HasOwnMetrics(Protocol):
     """An engine with metrics of its own in prometheus_client's default registry, named ``vllm:…``."""
 

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 from codesieve.workers.errors import EngineError, EngineLost, EngineRequestRefused, EngineUnavailable, WorkerError
 from codesieve.workers.faults import outline
 from codesieve.workers.generation import chat, vllm_counts, vllm_forms, vllm_origin, vllm_weights
+from codesieve.workers.generation.checkpoint import Checkpoint
 from codesieve.workers.generation.tally import Tally
 from codesieve.workers.generation.vllm_flight import Flight, as_worker_error, fail, one_line, succeed
 from codesieve.workers.generation.vllm_own import OwnMetrics
@@ -71,15 +72,18 @@ class VllmEngine:
         for name, value in engine_environment(self._on_cpu).items():
             os.environ.setdefault(name, value)
         tally = Tally()
+        checkpoint = Checkpoint(self._model_dir)
         thread = _EngineThread(
             lambda: _build(self._model_dir, self._on_cpu, self._tensor_parallel, self._lora_rank), tally
         )
         try:
             await asyncio.wrap_future(thread.started)
-        except asyncio.CancelledError:
-            thread.stop()
+        except BaseException:
+            checkpoint.stop()
+            thread.stop()  # it may be loading still
             raise
         self.weights = VllmWeights(self._running, self._model_dir)
+        self.weights.came_from(checkpoint, FIRST_WEIGHTS)
         self._thread, self._tally = thread, tally
         return f"{self._model_dir.name} with vLLM {_version()} on {'the CPU' if self._on_cpu else 'a GPU'}"
 
@@ -111,6 +115,10 @@ class VllmEngine:
         """vLLM's version, and what it was set to or chose by itself."""
         return self._running().origin
 
+    def weights_digest(self, version: str) -> str:
+        """Of the files that the weights of this version were loaded from; empty for a trainer's, and until it is known."""
+        return self.weights.digest(version)
+
     def stats(self) -> EngineStats:
         """What was counted since the model was loaded; doesn't wait for a step."""
         return self._tally.stats()
@@ -123,6 +131,7 @@ class VllmEngine:
         """Ends the thread and frees the model; what is in flight fails with `EngineLost`."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
+            self.weights.came_from(None, "")
             thread.stop()
             await asyncio.to_thread(thread.join)
 

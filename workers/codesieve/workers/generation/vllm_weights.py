@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesieve.workers.errors import AdapterNotLoaded, EngineError, EngineRequestRefused
+from codesieve.workers.errors import AdapterNotLoaded, EngineError, EngineRequestRefused, WorkerError
+from codesieve.workers.generation.checkpoint import Checkpoint
 from codesieve.workers.generation.vllm_flight import Flight, Hold
 from codesieve.workers.types import GenerationRequest, PauseMode, WeightsState
 
@@ -59,6 +60,21 @@ class VllmWeights:
         self._connected = False
         self._updating = False
         self._asleep: set[str] = set()
+        self._came_from: tuple[str, Checkpoint] | None = None
+        """The version of the weights, and the checkpoint that they were loaded from."""
+
+    def came_from(self, checkpoint: Checkpoint | None, version: str) -> None:
+        """The weights of this version were just loaded, from a checkpoint or by transfer (None)."""
+        earlier, self._came_from = self._came_from, None if checkpoint is None else (version, checkpoint)
+        if checkpoint is not None:
+            checkpoint.loaded()
+        if earlier is not None:
+            earlier[1].stop()
+
+    def digest(self, version: str) -> str:
+        """Of the checkpoint that the weights of this version were loaded from; empty where it isn't known."""
+        came_from = self._came_from  # the engine's thread may put another in its place
+        return came_from[1].digest if came_from is not None and came_from[0] == version else ""
 
     async def state(self, options: Options) -> WeightsState:
         _only(options)
@@ -107,6 +123,7 @@ class VllmWeights:
             with self._taken_apart(flight):
                 llm.collective_rpc("finish_weight_update")
             self._updating = False
+            self.came_from(None, "")
             flight.new_version(llm, str(version))
 
         return await self._do(run)
@@ -115,15 +132,21 @@ class VllmWeights:
         directory, version = map(str, _only(options, "directory", "version"))
         # What can be known before the present weights are taken apart is found out before.
         await asyncio.to_thread(check_fits, self._model_dir, Path(directory))
+        checkpoint = await asyncio.to_thread(Checkpoint, Path(directory))
 
         def run(llm: Any, flight: Flight) -> None:
             self._check_awake()
             self._give_up_update(llm, flight)
             with self._taken_apart(flight):
                 llm.collective_rpc("reload_weights", kwargs={"weights_path": directory})
+            self.came_from(checkpoint, version)
             flight.new_version(llm, version)
 
-        return await self._do(run)
+        try:
+            return await self._do(run)
+        except WorkerError:
+            checkpoint.stop()
+            raise
 
     async def pause(self, options: Options) -> WeightsState:
         (mode,) = _only(options, "mode")

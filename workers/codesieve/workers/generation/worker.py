@@ -24,6 +24,7 @@ from codesieve.workers.generation.engine import (
     TakesWeights,
     TellsOrigin,
     TellsStats,
+    TellsWeightsDigest,
     WeightCalls,
 )
 from codesieve.workers.origin import EngineOrigin
@@ -99,6 +100,12 @@ class GenerationWorker:
             raise EngineRequestRefused(f"the {self._engine.name} engine takes no weight updates")
         state: WeightsState = await getattr(self._engine.weights, call)(options)
         return state
+
+    async def weights_digest(self, version: str) -> str:
+        """Of the checkpoint that the weights of this version were loaded from; empty where that isn't known, or not yet."""
+        if self._engine is None:
+            raise EngineError("the generation worker is not started")
+        return self._engine.weights_digest(version) if isinstance(self._engine, TellsWeightsDigest) else ""
 
     async def stats(self) -> EngineStats | None:
         """What the engine has counted since it was started; None of an engine that doesn't count."""
