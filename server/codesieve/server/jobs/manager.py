@@ -114,7 +114,7 @@ class JobManager:
         admission = Admission(MAX_OPEN, caller.quota.jobs, caller.quota.samples_per_day)
         kept, is_new = await self._store.create(job, contents, admission)
         if is_new:
-            log.info("the job was taken in", extra={**kept.key.ids, "samples": progress.samples_total})
+            log.info("the job was taken in", extra={**self._ids(kept), "samples": progress.samples_total})
         self._look.set()
         return kept
 
@@ -168,6 +168,9 @@ class JobManager:
                 pass
             job = await self._store.get(key)
         return job
+
+    def _ids(self, job: Job) -> dict[str, str]:
+        return job.ids(self._traces is not None)
 
     def running(self) -> Sequence[Job]:
         """The jobs that this front end runs now, as they are now, the first taken first."""
@@ -267,7 +270,7 @@ class JobManager:
         try:
             await runner.run()
         except Exception as error:  # noqa: BLE001 - its lease runs out, and it is tried again, here or elsewhere
-            log.error("the job stands still", extra={**job.key.ids, "error": outline(error)})
+            log.error("the job stands still", extra={**self._ids(job), "error": outline(error)})
         finally:
             if self._runners.get(job.key) is runner:
                 del self._runners[job.key]
