@@ -4,7 +4,7 @@
     └── job             from its making to its end; with a Judge stream the samples are below the rpc
         └── sample      one of those that are chosen
             ├── generate        as the front end sees it: the wait for a worker, and
-            │   └── engine      what the generation worker does
+            │   └── engine      what the generation worker does; vLLM's first token is an event of both
             └── judge           the same
                 └── program     in the sandbox worker: the wait for a cell, and
                     └── cell    each go at it in a cell
