@@ -112,7 +112,7 @@ async def write(store: JobStore, samples: int) -> tuple[Job, float]:
     metrics = Metrics(CollectorRegistry())
     line = Line(metrics.hops["store"].went_on, time.monotonic)
     record = Record(the_places(samples), samples)
-    recorder = Recorder(store, lease, record, 1, now, lambda _: None, line, metrics.store_seconds.observe)
+    recorder = Recorder(store, lease, record, 1, now, lambda _: None, line, metrics.store_seconds.observe, {})
     writing = asyncio.create_task(recorder.write())
     begin = time.perf_counter()
     for index in range(samples):

@@ -61,6 +61,7 @@ def test_an_operator_sees_what_a_server_does(start_server: Callable[..., Any], t
 
     idle = look()
     assert (idle["sandbox"], idle["jobs"], idle["totals"]["verdicts"]) == ("namespaces", [], {})
+    assert idle["waiting"] == {"count": 0, "oldest_seconds": 0.0, "jobs": []}
     assert [(one["state"], one["kind"], one["in_hand"], one["lost"]) for one in idle["workers"]] == [
         ("RUNNING", "namespaces", 0, 0),
         ("RUNNING", "replay", 0, 0),

@@ -105,6 +105,10 @@ def test_a_job_is_one_trace_from_the_clients_span_to_the_cell(
         (*stream, "sample", "judge", "program", "cell"): 2,
     }
     check_what_spans_say(collector, tmp_path)
+    (job,) = collector.named("job")
+    told = [json.loads(line) for line in server.log.splitlines() if '"job": "traced"' in line]
+    assert {one["event"] for one in told} == {"the job was taken in", "the job changed"}
+    assert {one["trace_id"] for one in told} == {job.trace_id}
 
 
 def check_what_spans_say(collector: Collector, tmp_path: Path) -> None:
@@ -196,7 +200,8 @@ def test_a_collector_that_is_away_holds_up_nothing_and_is_logged_once(
             assert len(list(client.judge(items))) == 8
         server.stop()
     words = ("trac", "span", "telemetry", "export")
-    told = [line for line in server.log.splitlines() if any(word in line.lower() for word in words)]
+    log = server.log.replace('"trace_id"', "")  # which jobs' lines have
+    told = [line for line in log.splitlines() if any(word in line.lower() for word in words)]
     assert len(told) == 1, told
     assert endpoint in told[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,13 +15,16 @@ from codesieve.workers.generation import vllm_counts
 from codesieve.workers.generation.choose import engine_for
 from codesieve.workers.generation.tally import Tally
 from codesieve.workers.generation.vllm import VllmEngine
-from codesieve.workers.types import EngineStats, GenerationRequest
+from codesieve.workers.types import EngineStats, GenerationRequest, PauseMode
 
 # Importing torch and vLLM warns of much that isn't ours to mend.
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 
 PROMPT = "".join(f"def add_{i}(a: int, b: int) -> int:\n    return a + b + {i}\n\n\n" for i in range(12))
 """Longer than a block of the cache, which holds whole blocks only."""
+
+
+TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
 
 def request(index: int, **changes: Any) -> GenerationRequest:
@@ -115,6 +119,54 @@ async def test_preemptions_are_counted(engine: VllmEngine) -> None:
     assert now.preemptions - before.preemptions == 3
     assert now.generation_tokens - before.generation_tokens == 3 * 40
     assert now.first_tokens - before.first_tokens == 3
+
+
+async def test_the_step_of_a_traced_requests_first_token_is_told(engine: VllmEngine) -> None:
+    thread = engine._running()
+    await at_rest(engine)
+    before = time.time_ns()
+    made = await engine.generate(request(0, trace=TRACE))
+    assert made.first_token_ns is not None
+    assert before < made.first_token_ns < time.time_ns()
+
+    def step() -> int:
+        return round(engine.stats().steps)
+
+    thread.first_tokens.now = step  # each step's number is its time
+    try:
+        before = round((await at_rest(engine)).steps)
+        made = await engine.generate(request(0, trace=TRACE))
+        assert (made.first_token_ns, made.token_count) == (before + 1, 24)
+        assert (await at_rest(engine)).steps == before + 24
+        assert (await engine.generate(request(1))).first_token_ns is None
+        # One that is made from its beginning again has another one; one that is computed anew has the one it had.
+        for again in (True, False):
+            before = round((await at_rest(engine)).steps)
+            going_on = asyncio.create_task(engine.generate(request(2, trace=TRACE, max_tokens=60)))
+            given_up = asyncio.create_task(engine.generate(request(3, trace=TRACE, max_tokens=60)))
+            await once(engine, lambda stats: stats.requests_running == 2)
+            given_up.cancel()
+            await engine.weights.pause({"mode": PauseMode.ABORT if again else PauseMode.KEEP})
+            paused = step()
+            await thread.call(lambda llm: llm.reset_prefix_cache(reset_running_requests=True))
+            await engine.weights.resume({})
+            first = (await going_on).first_token_ns
+            assert first is not None
+            assert before < first
+            assert (first > paused) is again
+        await at_rest(engine)
+        assert (thread.first_tokens._awaited, thread.first_tokens._came) == (set(), {})
+    finally:
+        thread.first_tokens.now = time.time_ns
+
+
+async def test_no_clock_is_read_while_nothing_is_traced(engine: VllmEngine) -> None:
+    thread = engine._running()
+    thread.first_tokens.now = lambda: pytest.fail("nobody asked")
+    try:
+        assert (await engine.generate(request(0))).first_token_ns is None
+    finally:
+        thread.first_tokens.now = time.time_ns
 
 
 def vllms(name: str, **labels: str) -> float:

@@ -21,11 +21,22 @@ from codesieve.server import datasets
 from codesieve.server.door import OpenDoor
 from codesieve.server.factories import generation_worker, sandbox_worker
 from codesieve.server.front import SERVICES, FrontEnd
+from codesieve.server.jobs import manager
 from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
-from codesieve.v1 import job_pb2, job_pb2_grpc, judge_pb2, judge_pb2_grpc, model_pb2, model_pb2_grpc, types_pb2
+from codesieve.v1 import (
+    job_pb2,
+    job_pb2_grpc,
+    judge_pb2,
+    judge_pb2_grpc,
+    model_pb2,
+    model_pb2_grpc,
+    server_pb2,
+    server_pb2_grpc,
+    types_pb2,
+)
 from codesieve.workers.types import Judgement, Program
 
 pytestmark = pytest.mark.namespaces
@@ -44,6 +55,7 @@ class House:
         self.jobs = job_pb2_grpc.JobServiceStub(self.channel)
         self.judge = judge_pb2_grpc.JudgeServiceStub(self.channel)
         self.models = model_pb2_grpc.ModelServiceStub(self.channel)
+        self.server = server_pb2_grpc.ServerServiceStub(self.channel)
         self.hurry = asyncio.Event()
 
 
@@ -125,6 +137,25 @@ async def test_a_job_of_recorded_samples(house: House) -> None:
         await house.jobs.CreateJob(recorded(RIGHT, job_id="mine"))
     assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
     assert details(refused.value)["ErrorInfo"].reason == "JOB_EXISTS"
+
+
+async def test_an_operator_sees_the_jobs_that_wait_for_room(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager, "MAX_RUNNING", 1)
+    endless = b"    while True: pass\n"
+    jobs = [await house.jobs.CreateJob(recorded(endless, job_id=name)) for name in ("first", "second", "third")]
+    await anext(
+        event async for event in house.jobs.WatchJob(job_pb2.WatchJobRequest(name=jobs[0].name, after_sequence=1))
+    )
+    seen = await house.server.GetServer(server_pb2.GetServerRequest(name="server"))
+    assert [one.name for one in seen.jobs] == ["jobs/first"]
+    assert (seen.waiting.count, [one.name for one in seen.waiting.jobs]) == (2, ["jobs/second", "jobs/third"])
+    oldest = seen.read_time.ToDatetime() - jobs[1].create_time.ToDatetime()
+    assert seen.waiting.oldest_age.ToTimedelta() == oldest
+    for job in reversed(jobs):
+        await house.jobs.CancelJob(job_pb2.CancelJobRequest(name=job.name))
+    seen = await house.server.GetServer(server_pb2.GetServerRequest(name="server"))
+    assert seen.waiting == server_pb2.WaitingJobs(oldest_age=seen.waiting.oldest_age)
+    assert seen.HasField("waiting")
 
 
 async def test_a_client_watches_on_over_a_restart_of_the_server(tmp_path: Path) -> None:

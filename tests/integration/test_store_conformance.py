@@ -30,7 +30,7 @@ from codesieve.server.jobs.model import (
     request_digest,
 )
 from codesieve.server.jobs.provenance import Cells, Change, Engine, Provenance
-from codesieve.server.jobs.store import Admission, JobStore, Lease, LeaseLost
+from codesieve.server.jobs.store import Admission, JobStore, Lease, LeaseLost, Waiting
 from codesieve.server.jobs.stores import open_store
 from codesieve.server.sharing import Priority
 from codesieve.workers.origin import Setting
@@ -240,6 +240,42 @@ async def test_jobs_of_models_that_are_not_here_are_left_to_others(store: JobSto
     await store.create(*a_job("r"), ANY)
     assert [job.job_id for job, _ in await store.claim("f", NOW, at(10), ["n\0\\"], 9)] == ["n", "r"]
     assert [job.job_id for job, _ in await store.claim("g", NOW, at(10), ["m"], 9)] == ["m"]
+
+
+async def test_what_waits_is_told_in_the_order_of_claims_whatever_its_model(store: JobStore) -> None:
+    assert await store.waiting(NOW, 5) == Waiting(0, None, ())
+    made: dict[str, Job] = {}
+    for name, caller, model, created, priority in (
+        ("held", "a", None, -9, Priority.INTERACTIVE),
+        ("a1", "a", "not here", 7, Priority.BATCH),
+        ("b1", "b", None, 5, Priority.BATCH),  # the oldest by its time
+        ("b2", "b", None, 6, Priority.BATCH),
+        ("a2", "a", None, 8, Priority.INTERACTIVE),
+    ):
+        job, contents = a_job(name, caller, model=model, created=at(created), priority=priority)
+        made[name], _ = await store.create(job, contents, ANY)
+        if name == "held":
+            await store.claim("front", at(0), at(10), [], 1)
+    assert await store.waiting(at(9), 9) == Waiting(4, at(5), tuple(made[one] for one in ("a2", "b1", "b2", "a1")))
+    assert await store.waiting(at(9), 2) == Waiting(4, at(5), (made["a2"], made["b1"]))
+    assert await store.waiting(at(9), 0) == Waiting(4, at(5), ())
+    assert (await store.waiting(at(10), 1)) == Waiting(5, at(-9), (made["held"],))  # nobody holds it now
+    await store.request_cancel(made["b1"].key, at(9))
+    assert (await store.waiting(at(9), 1)).oldest == at(6)
+    claimed = await store.claim("other", at(9), at(20), ["not here"], 9)
+    assert await store.waiting(at(9), 9) == Waiting(0, None, ())
+    await store.release(claimed[0][1])
+    assert await store.waiting(at(9), 9) == Waiting(1, at(8), (made["a2"],))
+
+
+async def test_a_job_that_has_begun_waits_again_where_it_was_given_back(store: JobStore) -> None:
+    await ended(store, "another")
+    job, lease = await running(store)
+    assert (await store.waiting(at(9), 9)).count == 0
+    progress = Progress(2, 1, 1, 0, {"PASSED": 1})
+    await store.append(lease, 2, happened(judged(0)), progress)
+    await store.release(lease)
+    assert await store.waiting(at(9), 9) == Waiting(1, NOW, (dataclasses.replace(job, progress=progress),))
 
 
 async def test_a_lease_that_ran_out_is_anothers_and_the_first_writes_nothing_more(store: JobStore) -> None:

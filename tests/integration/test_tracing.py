@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -15,25 +17,38 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import use_span
 from prometheus_client import CollectorRegistry
-from tests.house import MINE, FunctionWorker, generate_right_for_even, judge_by_text, key, recorded
+from tests.house import MINE, FunctionWorker, a_job, generate_right_for_even, judge_by_text, key, recorded
 
-from codesieve.client import AsyncClient, Client, Generation, InvalidRequest, requests
+from codesieve.client import (
+    AsyncClient,
+    Client,
+    CodesieveError,
+    Generation,
+    InvalidRequest,
+    NotFound,
+    requests,
+)
 from codesieve.client.problems import FunctionTests, Problem
 from codesieve.client.types import JudgeItem
 from codesieve.server.callers import ANYONE
 from codesieve.server.door import OpenDoor
+from codesieve.server.errors import StoreUnavailable
 from codesieve.server.front import FrontEnd
+from codesieve.server.interceptors import Call
 from codesieve.server.jobs.manager import JobManager
 from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.jobs.model import JobKey, JobState
+from codesieve.server.jobs.store import Admission
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
 from codesieve.server.quotas import Quotas
+from codesieve.server.services import judge as judge_service
 from codesieve.server.tracing import Traces
 from codesieve.v1 import job_pb2_grpc
+from codesieve.workers.errors import CellLost
 from codesieve.workers.tracing import Tracing
-from codesieve.workers.types import GenerationRequest, Program
+from codesieve.workers.types import GenerationRequest, Program, WorkFailed
 
 PROBLEMS = [Problem("p/0", "def f():\n", FunctionTests("def check(candidate): pass"), "f")]
 CREATE = "codesieve.v1.JobService/CreateJob"
@@ -47,7 +62,8 @@ def utc_now() -> datetime.datetime:
 class House:
     """The front end, what it sent, and what its workers were given."""
 
-    def __init__(self, ratio: float) -> None:
+    def __init__(self, ratio: float, tracing: bool = True) -> None:
+        self.judgement: Callable[..., Any] = judge_by_text
         self.exporter = InMemorySpanExporter()
         self._tracing = Tracing("http://nowhere:1", "front-end", self.exporter)
         self.store = MemoryStore()
@@ -55,8 +71,10 @@ class House:
         self.models = ModelRegistry(
             lambda name, source: Pool("generation", lambda: self._worker(generate_right_for_even), 1)
         )
-        self.judge: Pool[Program, Any] = Pool("sandbox", lambda: self._worker(judge_by_text), 1)
-        self.traces = Traces(self._tracing, ratio)
+        self.judge: Pool[Program, Any] = Pool(
+            "sandbox", lambda: self._worker(lambda program: self.judgement(program)), 1
+        )
+        self.traces = Traces(self._tracing, ratio) if tracing else None
         self.front = FrontEnd(
             self.judge, "local", self.models, Metrics(CollectorRegistry()), self.store, OpenDoor(), traces=self.traces
         )
@@ -91,8 +109,8 @@ class House:
 
 
 @asynccontextmanager
-async def a_house(ratio: float = 1.0) -> AsyncIterator[House]:
-    house = House(ratio)
+async def a_house(ratio: float = 1.0, tracing: bool = True) -> AsyncIterator[House]:
+    house = House(ratio, tracing)
     await house.start()
     try:
         yield house
@@ -106,10 +124,11 @@ async def run(house: House, n: int = 4) -> None:
         await client.run(PROBLEMS, generation, job_id="j")
 
 
-async def create(house: House, metadata: list[tuple[str, str | bytes]]) -> grpc.StatusCode:
+async def create(house: House, metadata: list[tuple[str, str | bytes]], samples: int = 1) -> grpc.StatusCode:
     """Makes a job with metadata of a client that isn't ours."""
+    generation = Generation(samples_per_problem=samples)
     request = requests.create_job(
-        PROBLEMS, Generation(), k=(), limit=0, limits=None, job_id="j", priority=None, timeout_seconds=None
+        PROBLEMS, generation, k=(), limit=0, limits=None, job_id="j", priority=None, timeout_seconds=None
     )
     async with grpc.aio.insecure_channel(house.address) as channel:
         call = job_pb2_grpc.JobServiceStub(channel).CreateJob(request, metadata=metadata)
@@ -262,3 +281,124 @@ async def test_calls_of_a_traced_client_name_its_span() -> None:
         ] * 2
     (other,) = spans["codesieve.v1.JobService/ListJobs"]
     assert other.parent is None
+
+
+# -- what the log carries --
+
+TRACE_ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG, "codesieve")
+    return caplog
+
+
+def told(log: pytest.LogCaptureFixture, *about: str) -> dict[str, set[str | None]]:
+    """The traces that lines name, by what they say; of those only that are about one of some things."""
+    found: dict[str, set[str | None]] = {}
+    for record in log.records:
+        if record.name.startswith("codesieve") and (not about or set(about) & set(vars(record))):
+            found.setdefault(record.getMessage(), set()).add(getattr(record, "trace_id", None))
+    return found
+
+
+async def test_every_line_of_a_traced_job_names_its_trace(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage = True
+    fails = ["contents", "append"]
+
+    def failing(name: str) -> Callable[..., Any]:
+        method = getattr(MemoryStore, name)
+
+        async def call(*arguments: Any) -> Any:
+            if name in fails:
+                fails.remove(name)
+                raise StoreUnavailable("for a test")
+            return await method(house.store, *arguments)
+
+        return call
+
+    async def judge(program: Program) -> Any:
+        nonlocal outage
+        if outage:
+            outage = False
+            raise CellLost("for a test")
+        if program.work_id.endswith("#3"):
+            return WorkFailed(program.work_id, "TESTS_BROKEN", "for a test", retryable=False)
+        return await judge_by_text(program)
+
+    async with a_house() as house:
+        house.judgement = judge
+        for name in fails:
+            monkeypatch.setattr(house.store, name, failing(name))
+        await create(house, [("traceparent", PARENT)], samples=4)
+        async with AsyncClient(house.address) as client:
+            await client.result("j")
+    lines = told(log, "job", "work")
+    assert set(lines) == {
+        *("the job was taken in", "the job changed", "the job waits for the store", "the job goes on"),
+        *("work is done again", "a sample was judged", "a sample ended without a verdict"),
+    }
+    assert set().union(*lines.values()) == {TRACE_ID}
+
+
+async def test_a_job_names_the_trace_that_made_it_and_a_repeated_request_its_own(log: pytest.LogCaptureFixture) -> None:
+    async with a_house(0.0) as house:
+        await create(house, [("traceparent", PARENT)])
+        await create(house, [("traceparent", PARENT.replace("0123", "4567"))])
+        async with AsyncClient(house.address) as client:
+            await client.result("j")
+            with pytest.raises(grpc.aio.AioRpcError, match="ALREADY_EXISTS"):
+                await create(house, [("traceparent", PARENT.replace("0123", "4567"))], samples=2)
+    lines = told(log)
+    assert lines["the job changed"] == lines["the job was taken in"] == {TRACE_ID}
+    assert lines["a call was refused"] == {TRACE_ID.replace("0123", "4567")}
+
+
+async def test_lines_about_an_rpc_name_the_trace_of_its_span(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_house() as house:
+        async with AsyncClient(house.address) as client:
+            with pytest.raises(NotFound):
+                await client.jobs.get("none")
+            monkeypatch.setattr(house.store, "list", None)
+            with pytest.raises(CodesieveError):
+                await client.jobs.list()
+        spans = await house.sent()
+    for says, rpc in (("a call was refused", "GetJob"), ("a call failed", "ListJobs")):
+        (span,) = spans[f"codesieve.v1.JobService/{rpc}"]
+        assert told(log)[says] == {hexadecimal(span)[0]}
+
+
+async def test_a_judge_streams_line_names_the_trace_of_its_rpc(log: pytest.LogCaptureFixture) -> None:
+    class Account:
+        async def settle(self) -> None:
+            raise StoreUnavailable("for a test")
+
+    for trace in (PARENT, ""):
+        call = Call(MINE, "my request", cast(Any, None), trace)
+        await judge_service._settle(cast(Any, Account()), call)
+    says = [(vars(one)["rpc"], vars(one)["request_id"], vars(one).get("trace_id")) for one in log.records]
+    assert says == [("Judge", "my request", TRACE_ID), ("Judge", "my request", None)]
+
+
+@pytest.mark.parametrize("tracing", [True, False])
+async def test_what_is_not_recorded_or_not_traced_here_names_no_trace(
+    log: pytest.LogCaptureFixture, tracing: bool
+) -> None:
+    async with a_house(tracing=tracing) as house, AsyncClient(house.address) as client:
+        await create(house, [("traceparent", PARENT.removesuffix("01") + ("00" if tracing else "01"))])
+        if not tracing:  # made before tracing was switched off
+            job, contents = a_job("before")
+            kept = dataclasses.replace(job, key=JobKey(ANYONE.name, "before"), trace=PARENT)
+            await house.store.create(kept, contents, Admission())
+            await client.result("before")
+        await client.result("j")
+        with pytest.raises(grpc.aio.AioRpcError, match="ALREADY_EXISTS"):
+            await create(house, [("traceparent", PARENT.removesuffix("01") + "00")], samples=2)
+    lines = told(log)
+    assert {"the job was taken in", "the job changed", "a sample was judged", "a call was refused"} <= set(lines)
+    assert set().union(*lines.values()) == {None}

@@ -19,7 +19,7 @@ from codesieve.server.tracing import Samples
 from codesieve.workers.errors import CellLost
 from codesieve.workers.sandbox.worker import SandboxWorker
 from codesieve.workers.tracing import Tracing
-from codesieve.workers.types import Integrity, Judgement, Program, Verdict, WorkFailed
+from codesieve.workers.types import Generated, GenerationRequest, Integrity, Judgement, Program, Verdict, WorkFailed
 
 PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 TRACED = Program("w", PROGRAM.problem, b"", PROGRAM.limits, "owner", trace=PARENT)
@@ -137,6 +137,22 @@ async def test_each_go_at_a_program_in_a_cell_has_a_span_of_its_own() -> None:
     assert first.attributes is not None
     assert first.attributes["error.type"] == "CELL_LOST"
     assert second.status.is_unset
+
+
+async def test_the_first_token_is_an_event_where_the_engine_tells_it() -> None:
+    sent = Sent()
+    request = GenerationRequest("w", "p/0", "def f():", 0.5, 0, seed=0, trace=PARENT)
+    for first in (1_234_567_890, None):
+
+        async def made(request: GenerationRequest, first: int | None = first) -> Generated:
+            return Generated(request.work_id, SECRET.encode(), 3, first_token_ns=first)
+
+        assert (await sent.tracing.traced("engine", made)(request)).token_count == 3
+    told, other = await sent.spans()
+    assert [(event.name, event.timestamp, dict(event.attributes or {})) for event in told.events] == [
+        ("first_token", 1_234_567_890, {})
+    ]
+    assert other.events == ()
 
 
 async def test_samples_are_chosen_by_their_ids_alone() -> None:

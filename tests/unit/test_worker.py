@@ -16,6 +16,7 @@ from codesieve.workers.worker import TaskWorker
 @dataclasses.dataclass(frozen=True)
 class Piece:
     work_id: str
+    trace: str = ""
 
 
 async def do(piece: Piece) -> Piece:
@@ -41,6 +42,19 @@ async def test_results_and_failures() -> None:
     assert answers["refused"] == WorkFailed("refused", "ENGINE_REQUEST_REFUSED", "too long", retryable=False)
     assert answers["defect"] == WorkFailed("defect", "INTERNAL", "ZeroDivisionError: division by zero")
     assert await worker.collect(0.01) == ()
+
+
+async def test_a_defect_is_logged_with_the_trace_of_its_piece_and_with_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = TaskWorker(do)
+    for trace in ("00-0123456789abcdef0123456789abcdef-fedcba9876543210-01", ""):
+        await worker.submit([Piece("defect", trace)])
+        await worker.collect(5)
+    assert [(record.getMessage(), getattr(record, "trace_id", None)) for record in caplog.records] == [
+        ("a piece of work failed unexpectedly", "0123456789abcdef0123456789abcdef"),
+        ("a piece of work failed unexpectedly", None),
+    ]
 
 
 @pytest.mark.parametrize("after", [0.0, 0.02])

@@ -42,7 +42,15 @@ from codesieve.client.problems import (
 from codesieve.client.provenance import CellsProvenance, EngineProvenance, Provenance
 from codesieve.client.retry import Retry
 from codesieve.client.security import Security
-from codesieve.client.server_types import Server, ServerJob, ServerQueue, ServerTotals, ServerWorker, WorkerState
+from codesieve.client.server_types import (
+    Server,
+    ServerJob,
+    ServerQueue,
+    ServerTotals,
+    ServerWaiting,
+    ServerWorker,
+    WorkerState,
+)
 from codesieve.client.settings import EarlyStop
 from codesieve.client.types import (
     EarlyStopReport,
@@ -145,6 +153,7 @@ __all__ = [
     "ServerJob",
     "ServerQueue",
     "ServerTotals",
+    "ServerWaiting",
     "ServerWorker",
     "StdioCase",
     "StdioTests",

@@ -27,6 +27,7 @@ def server(wire: server_pb2.Server) -> server_types.Server:
         jobs=tuple(_job(each) for each in wire.jobs),
         totals=_totals(wire.totals),
         rpcs_in_flight=wire.rpcs_in_flight,
+        waiting=_waiting(wire.waiting) if wire.HasField("waiting") else None,
     )
 
 
@@ -43,6 +44,12 @@ def _worker(wire: server_pb2.Worker) -> server_types.ServerWorker:
     )
 
 
+def _waiting(wire: server_pb2.WaitingJobs) -> server_types.ServerWaiting:
+    return server_types.ServerWaiting(
+        wire.count, wire.oldest_age.ToTimedelta().total_seconds(), tuple(_job(each) for each in wire.jobs)
+    )
+
+
 def _job(wire: server_pb2.ServerJob) -> server_types.ServerJob:
     return server_types.ServerJob(
         job_id=wire.name.removeprefix("jobs/"),
@@ -51,6 +58,8 @@ def _job(wire: server_pb2.ServerJob) -> server_types.ServerJob:
         model=wire.model,
         start_time=moment(wire.start_time) if wire.HasField("start_time") else None,
         progress=progress(wire.progress),
+        create_time=moment(wire.create_time) if wire.HasField("create_time") else None,
+        model_ready=wire.model_ready,
     )
 
 

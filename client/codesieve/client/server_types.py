@@ -67,6 +67,21 @@ class ServerJob:
     """Empty where the samples are recorded."""
     start_time: datetime.datetime | None
     progress: Progress
+    create_time: datetime.datetime | None = None
+    """None from a server that doesn't tell it."""
+    model_ready: bool = False
+    """This server has what it takes to run it: its model is ready there, or its samples are recorded."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerWaiting:
+    """Jobs, of all callers, that have not ended and that no front end runs."""
+
+    count: int
+    oldest_seconds: float
+    """Since the one was made that was made first; 0 where none waits."""
+    jobs: tuple[ServerJob, ...]
+    """The first of them, in the order in which they would be taken if each had its model ready."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,3 +118,5 @@ class Server:
     totals: ServerTotals
     rpcs_in_flight: int
     """Calls under way, this one and open streams among them."""
+    waiting: ServerWaiting | None = None
+    """None where it isn't known: the server can't reach its store, or doesn't tell it."""

@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63odesieve/v1/server.proto\x12\x0c\x63odesieve.v1\x1a\x16\x63odesieve/v1/job.proto\x1a\x18\x63odesieve/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\" \n\x10GetServerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xc8\x02\n\x06Server\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12%\n\x07workers\x18\x06 \x03(\x0b\x32\x14.codesieve.v1.Worker\x12#\n\x06queues\x18\x07 \x03(\x0b\x32\x13.codesieve.v1.Queue\x12%\n\x04jobs\x18\x08 \x03(\x0b\x32\x17.codesieve.v1.ServerJob\x12$\n\x06totals\x18\t \x01(\x0b\x32\x14.codesieve.v1.Totals\x12\x16\n\x0erpcs_in_flight\x18\n \x01(\x05\"\xe7\x01\n\x06Worker\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\x05\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.codesieve.v1.Worker.State\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x06 \x01(\x05\x12\x0f\n\x07in_hand\x18\x07 \x01(\x05\x12\x0c\n\x04lost\x18\x08 \x01(\x03\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STARTING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x0b\n\x07RESTING\x10\x03\"R\n\x05Queue\x12\x0b\n\x03hop\x18\x01 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\x03\x12-\n\noldest_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xba\x01\n\tServerJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.codesieve.v1.Job.State\x12\r\n\x05model\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x08progress\x18\x06 \x01(\x0b\x32\x16.codesieve.v1.Progress\"\xa9\x01\n\x06Totals\x12\x19\n\x11samples_generated\x18\x01 \x01(\x03\x12,\n\x08verdicts\x18\x02 \x03(\x0b\x32\x1a.codesieve.v1.VerdictCount\x12\x18\n\x10samples_unjudged\x18\x03 \x01(\x03\x12\x12\n\ncache_hits\x18\x04 \x01(\x03\x12(\n\x06tokens\x18\x05 \x03(\x0b\x32\x18.codesieve.v1.TokenCount\"O\n\x0cVerdictCount\x12\x30\n\x07verdict\x18\x01 \x01(\x0e\x32\x1f.codesieve.v1.Judgement.Verdict\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"*\n\nTokenCount\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x32R\n\rServerService\x12\x41\n\tGetServer\x12\x1e.codesieve.v1.GetServerRequest\x1a\x14.codesieve.v1.Serverb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63odesieve/v1/server.proto\x12\x0c\x63odesieve.v1\x1a\x16\x63odesieve/v1/job.proto\x1a\x18\x63odesieve/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\" \n\x10GetServerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xf4\x02\n\x06Server\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12%\n\x07workers\x18\x06 \x03(\x0b\x32\x14.codesieve.v1.Worker\x12#\n\x06queues\x18\x07 \x03(\x0b\x32\x13.codesieve.v1.Queue\x12%\n\x04jobs\x18\x08 \x03(\x0b\x32\x17.codesieve.v1.ServerJob\x12$\n\x06totals\x18\t \x01(\x0b\x32\x14.codesieve.v1.Totals\x12\x16\n\x0erpcs_in_flight\x18\n \x01(\x05\x12*\n\x07waiting\x18\x0b \x01(\x0b\x32\x19.codesieve.v1.WaitingJobs\"\xe7\x01\n\x06Worker\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\x05\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.codesieve.v1.Worker.State\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x06 \x01(\x05\x12\x0f\n\x07in_hand\x18\x07 \x01(\x05\x12\x0c\n\x04lost\x18\x08 \x01(\x03\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STARTING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x0b\n\x07RESTING\x10\x03\"R\n\x05Queue\x12\x0b\n\x03hop\x18\x01 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\x03\x12-\n\noldest_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"r\n\x0bWaitingJobs\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12-\n\noldest_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x04jobs\x18\x03 \x03(\x0b\x32\x17.codesieve.v1.ServerJob\"\x80\x02\n\tServerJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.codesieve.v1.Job.State\x12\r\n\x05model\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x08progress\x18\x06 \x01(\x0b\x32\x16.codesieve.v1.Progress\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmodel_ready\x18\x08 \x01(\x08\"\xa9\x01\n\x06Totals\x12\x19\n\x11samples_generated\x18\x01 \x01(\x03\x12,\n\x08verdicts\x18\x02 \x03(\x0b\x32\x1a.codesieve.v1.VerdictCount\x12\x18\n\x10samples_unjudged\x18\x03 \x01(\x03\x12\x12\n\ncache_hits\x18\x04 \x01(\x03\x12(\n\x06tokens\x18\x05 \x03(\x0b\x32\x18.codesieve.v1.TokenCount\"O\n\x0cVerdictCount\x12\x30\n\x07verdict\x18\x01 \x01(\x0e\x32\x1f.codesieve.v1.Judgement.Verdict\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"*\n\nTokenCount\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x32R\n\rServerService\x12\x41\n\tGetServer\x12\x1e.codesieve.v1.GetServerRequest\x1a\x14.codesieve.v1.Serverb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,21 +38,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSERVERREQUEST']._serialized_start=158
   _globals['_GETSERVERREQUEST']._serialized_end=190
   _globals['_SERVER']._serialized_start=193
-  _globals['_SERVER']._serialized_end=521
-  _globals['_WORKER']._serialized_start=524
-  _globals['_WORKER']._serialized_end=755
-  _globals['_WORKER_STATE']._serialized_start=685
-  _globals['_WORKER_STATE']._serialized_end=755
-  _globals['_QUEUE']._serialized_start=757
-  _globals['_QUEUE']._serialized_end=839
-  _globals['_SERVERJOB']._serialized_start=842
-  _globals['_SERVERJOB']._serialized_end=1028
-  _globals['_TOTALS']._serialized_start=1031
-  _globals['_TOTALS']._serialized_end=1200
-  _globals['_VERDICTCOUNT']._serialized_start=1202
-  _globals['_VERDICTCOUNT']._serialized_end=1281
-  _globals['_TOKENCOUNT']._serialized_start=1283
-  _globals['_TOKENCOUNT']._serialized_end=1325
-  _globals['_SERVERSERVICE']._serialized_start=1327
-  _globals['_SERVERSERVICE']._serialized_end=1409
+  _globals['_SERVER']._serialized_end=565
+  _globals['_WORKER']._serialized_start=568
+  _globals['_WORKER']._serialized_end=799
+  _globals['_WORKER_STATE']._serialized_start=729
+  _globals['_WORKER_STATE']._serialized_end=799
+  _globals['_QUEUE']._serialized_start=801
+  _globals['_QUEUE']._serialized_end=883
+  _globals['_WAITINGJOBS']._serialized_start=885
+  _globals['_WAITINGJOBS']._serialized_end=999
+  _globals['_SERVERJOB']._serialized_start=1002
+  _globals['_SERVERJOB']._serialized_end=1258
+  _globals['_TOTALS']._serialized_start=1261
+  _globals['_TOTALS']._serialized_end=1430
+  _globals['_VERDICTCOUNT']._serialized_start=1432
+  _globals['_VERDICTCOUNT']._serialized_end=1511
+  _globals['_TOKENCOUNT']._serialized_start=1513
+  _globals['_TOKENCOUNT']._serialized_end=1555
+  _globals['_SERVERSERVICE']._serialized_start=1557
+  _globals['_SERVERSERVICE']._serialized_end=1639
 # @@protoc_insertion_point(module_scope)

@@ -17,7 +17,7 @@ class GetServerRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class Server(_message.Message):
-    __slots__ = ("name", "version", "start_time", "read_time", "sandbox", "workers", "queues", "jobs", "totals", "rpcs_in_flight")
+    __slots__ = ("name", "version", "start_time", "read_time", "sandbox", "workers", "queues", "jobs", "totals", "rpcs_in_flight", "waiting")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class Server(_message.Message):
     JOBS_FIELD_NUMBER: _ClassVar[int]
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     RPCS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     start_time: _timestamp_pb2.Timestamp
@@ -38,7 +39,8 @@ class Server(_message.Message):
     jobs: _containers.RepeatedCompositeFieldContainer[ServerJob]
     totals: Totals
     rpcs_in_flight: int
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., read_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sandbox: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., queues: _Optional[_Iterable[_Union[Queue, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[ServerJob, _Mapping]]] = ..., totals: _Optional[_Union[Totals, _Mapping]] = ..., rpcs_in_flight: _Optional[int] = ...) -> None: ...
+    waiting: WaitingJobs
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., read_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sandbox: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., queues: _Optional[_Iterable[_Union[Queue, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[ServerJob, _Mapping]]] = ..., totals: _Optional[_Union[Totals, _Mapping]] = ..., rpcs_in_flight: _Optional[int] = ..., waiting: _Optional[_Union[WaitingJobs, _Mapping]] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("pool", "place", "state", "kind", "detail", "capacity", "in_hand", "lost")
@@ -80,21 +82,35 @@ class Queue(_message.Message):
     oldest_age: _duration_pb2.Duration
     def __init__(self, hop: _Optional[str] = ..., depth: _Optional[int] = ..., oldest_age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
+class WaitingJobs(_message.Message):
+    __slots__ = ("count", "oldest_age", "jobs")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_AGE_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    oldest_age: _duration_pb2.Duration
+    jobs: _containers.RepeatedCompositeFieldContainer[ServerJob]
+    def __init__(self, count: _Optional[int] = ..., oldest_age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[ServerJob, _Mapping]]] = ...) -> None: ...
+
 class ServerJob(_message.Message):
-    __slots__ = ("name", "caller", "state", "model", "start_time", "progress")
+    __slots__ = ("name", "caller", "state", "model", "start_time", "progress", "create_time", "model_ready")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CALLER_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_READY_FIELD_NUMBER: _ClassVar[int]
     name: str
     caller: str
     state: _job_pb2.Job.State
     model: str
     start_time: _timestamp_pb2.Timestamp
     progress: _job_pb2.Progress
-    def __init__(self, name: _Optional[str] = ..., caller: _Optional[str] = ..., state: _Optional[_Union[_job_pb2.Job.State, str]] = ..., model: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[_job_pb2.Progress, _Mapping]] = ...) -> None: ...
+    create_time: _timestamp_pb2.Timestamp
+    model_ready: bool
+    def __init__(self, name: _Optional[str] = ..., caller: _Optional[str] = ..., state: _Optional[_Union[_job_pb2.Job.State, str]] = ..., model: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[_job_pb2.Progress, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., model_ready: bool = ...) -> None: ...
 
 class Totals(_message.Message):
     __slots__ = ("samples_generated", "verdicts", "samples_unjudged", "cache_hits", "tokens")

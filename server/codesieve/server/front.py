@@ -117,7 +117,14 @@ class FrontEnd:
         )
         self._health = health.aio.HealthServicer()
         self._job_service = JobService(self._jobs, models, metrics, door, traces)
-        overview = Overview(sandbox, lambda: (*pools, *models.pools()), self._jobs.running, metrics, _now)
+        overview = Overview(
+            sandbox,
+            lambda: (*pools, *models.pools()),
+            lambda: (model.model_id for model in models.ready()),
+            self._jobs,
+            metrics,
+            _now,
+        )
         servicers = (
             self._job_service,
             self._judging,

@@ -35,6 +35,7 @@ from codesieve.server.door import Door
 from codesieve.server.intake import Incoming
 from codesieve.server.metrics import Metrics
 from codesieve.workers.faults import outline, printable
+from codesieve.workers.traceparent import trace_ids
 
 if TYPE_CHECKING:
     from codesieve.server.tracing import Traces
@@ -225,12 +226,16 @@ class _Around:
             self._span = self._traces.rpc(name, self.request_id, self._metadata)
         self._metrics.begun()  # the last thing here: from now on it ends
 
+    @property
+    def _trace(self) -> str:
+        """The traceparent of its span, "" where it isn't traced."""
+        return "" if self._traces is None else self._span.trace
+
     async def enter(self, scope: Scope) -> Call:
         """Raises what the door does."""
         caller = await self._door.enter(self._method, scope, self._metadata)
         self._caller = caller.name
-        trace = "" if self._traces is None else self._span.trace
-        return Call(caller, self.request_id, self._context, trace)
+        return Call(caller, self.request_id, self._context, self._trace)
 
     def ended(self, code: grpc.StatusCode) -> None:
         self._metrics.ended()
@@ -248,7 +253,7 @@ class _Around:
         """
         code, text, status = status_of(error)
         if code is grpc.StatusCode.INTERNAL:
-            whose = {"rpc": self._method, "request_id": self.request_id}
+            whose = {"rpc": self._method, "request_id": self.request_id, **trace_ids(self._trace)}
             log.error("a call failed", extra={**whose, "error": outline(error)})
         else:
             self._audit(code, error)
@@ -268,5 +273,6 @@ class _Around:
             "code": code.name,
             "reason": error.reason if isinstance(error, errors.ServiceError) else "INTERNAL",
             "request_id": self.request_id,
+            **trace_ids(self._trace),
         }
         audit.info("a call was refused", extra=refused)

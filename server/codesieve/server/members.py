@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from codesieve.server.sharing import Priority, Share
 from codesieve.workers.errors import WorkerError, WorkerLost
 from codesieve.workers.types import WorkerInfo, WorkFailed
-from codesieve.workers.worker import HasWorkId, Worker
+from codesieve.workers.worker import HasWorkId, Work, Worker
 
 if TYPE_CHECKING:
     from codesieve.server.pools import Pool
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 
-WorkT = TypeVar("WorkT", bound=HasWorkId)
+WorkT = TypeVar("WorkT", bound=Work)
 ResultT = TypeVar("ResultT", bound=HasWorkId)
 
 

@@ -1,7 +1,7 @@
 """What a server does now, gathered for its operator: workers, queues, jobs, and what it has counted since its start.
 
 Workers and jobs are asked, the rest is read off the metrics by the catalogue's names, so that `codesieve top` and Grafana
-can't tell two tales. What a server doesn't measure is left out.
+can't tell two tales. What a server doesn't measure is left out. Jobs that wait are the store's to tell, for all front ends.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from codesieve.server.jobs.model import Job
+from codesieve.server.jobs.store import Waiting
 from codesieve.server.members import MemberSeen
 from codesieve.server.metrics import Metrics
 from codesieve.workers import catalogue
@@ -67,6 +68,10 @@ class ServerSeen:
     workers: tuple[MemberSeen, ...]
     queues: tuple[Queue, ...]
     jobs: tuple[Job, ...]
+    waiting: Waiting | None
+    """None where it isn't known."""
+    ready: frozenset[str]
+    """The models that can be sampled from here."""
     totals: Totals
     rpcs_in_flight: int
 
@@ -77,26 +82,36 @@ class HasMembers(Protocol):
     def seen(self) -> Sequence[MemberSeen]: ...
 
 
+class HasJobs(Protocol):
+    """What takes jobs from the store and runs them."""
+
+    def running(self) -> Sequence[Job]: ...
+    async def waiting(self) -> Waiting | None: ...
+
+
 class Overview:
-    """Looks at a server. `pools` and `jobs` are asked each time for those that there are then."""
+    """Looks at a server. `pools` and `ready` are asked each time for the workers and the models that there are then."""
 
     def __init__(
         self,
         sandbox: str,
         pools: Callable[[], Sequence[HasMembers]],
-        jobs: Callable[[], Sequence[Job]],
+        ready: Callable[[], Iterable[str]],
+        jobs: HasJobs,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._sandbox = sandbox
         self._pools = pools
+        self._ready = ready
         self._jobs = jobs
         self._metrics = metrics
         self._now = now
         self._start = now()
 
-    def look(self) -> ServerSeen:
-        """The server as it is now."""
+    async def look(self) -> ServerSeen:
+        """The server as it is now. Waits for the store, but not for long."""
+        waiting = await self._jobs.waiting()
         self._metrics.look()
         counted = read(self._metrics.registry)
         depths, oldest = counted[catalogue.QUEUE_DEPTH.name], counted[catalogue.OLDEST_SECONDS.name]
@@ -107,7 +122,9 @@ class Overview:
             sandbox=self._sandbox,
             workers=tuple(member for pool in self._pools() for member in pool.seen()),
             queues=tuple(Queue(hop, int(depths[hop]), oldest[hop]) for hop in catalogue.HOPS if hop in depths),
-            jobs=tuple(self._jobs()),
+            jobs=tuple(self._jobs.running()),
+            waiting=waiting,
+            ready=frozenset(self._ready()),
             totals=Totals(
                 generated=_total(counted[catalogue.SAMPLES_GENERATED.name]),
                 verdicts={Verdict(name): int(n) for name, n in counted[catalogue.SAMPLES_JUDGED.name].items() if n},

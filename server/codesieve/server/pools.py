@@ -40,8 +40,9 @@ from codesieve.server.routing import Routes
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
 from codesieve.workers.faults import outline
+from codesieve.workers.traceparent import trace_ids
 from codesieve.workers.types import WorkerInfo, WorkFailed
-from codesieve.workers.worker import HasWorkId, Worker
+from codesieve.workers.worker import HasWorkId, Work, Worker
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ ANSWER_SECONDS = 60.0
 STOP_SECONDS = 30.0
 """How long a worker may take to stop before it is left to its fate."""
 
-WorkT = TypeVar("WorkT", bound=HasWorkId)
+WorkT = TypeVar("WorkT", bound=Work)
 ResultT = TypeVar("ResultT", bound=HasWorkId)
 
 
@@ -336,7 +337,8 @@ class Pool(Generic[WorkT, ResultT]):
             if piece.attempts >= MAX_ATTEMPTS:
                 self._answer(piece, result)
             else:
-                log.info("work is done again", extra=self._about(work=result.work_id, reason=result.reason))
+                whose = {"work": result.work_id, **trace_ids(piece.work.trace)}
+                log.info("work is done again", extra=self._about(**whose, reason=result.reason))
                 self._events.retried(result.reason)
                 piece.returning = asyncio.create_task(self._return(piece, growing_pause(piece.attempts)))
 

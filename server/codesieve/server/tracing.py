@@ -4,7 +4,7 @@
     └── job             from its making to its end; with a Judge stream the samples are below the rpc
         └── sample      one of those that are chosen
             ├── generate        as the front end sees it: the wait for a worker, and
-            │   └── engine      what the generation worker does
+            │   └── engine      what the generation worker does; vLLM's first token is an event of both
             └── judge           the same
                 └── program     in the sandbox worker: the wait for a cell, and
                     └── cell    each go at it in a cell
@@ -29,6 +29,7 @@ from opentelemetry.trace import SpanKind
 
 from codesieve.server.jobs.model import Job
 from codesieve.server.sharing import Share
+from codesieve.workers.traceparent import trace_id
 from codesieve.workers.tracing import Span, Tracing
 from codesieve.workers.types import GenerationRequest, Program
 
@@ -78,7 +79,7 @@ class Samples:
 
     def chosen(self, sample_id: str) -> bool:
         """Whether this sample has spans: the same answer in every front end, and at any time."""
-        digest = hashlib.sha256(f"{_trace_id(self._parent)}/{sample_id}".encode()).digest()
+        digest = hashlib.sha256(f"{trace_id(self._parent)}/{sample_id}".encode()).digest()
         return int.from_bytes(digest[:8], "big") < self._bound
 
     def span(self, sample_id: str) -> AbstractContextManager[Span]:
@@ -118,7 +119,7 @@ class Traces:
         """None for a job that isn't traced."""
         if not job.trace:
             return None
-        parent = f"00-{_trace_id(job.trace)}-{_job_span_id(job.trace):016x}-01"
+        parent = f"00-{trace_id(job.trace)}-{_job_span_id(job.trace):016x}-01"
         return Samples(self._tracing, parent, self._ratio, job.job_id)
 
     def samples_of_stream(self, trace: str) -> Samples | None:
@@ -140,10 +141,6 @@ class Traces:
         if job.failure is not None:
             span.failed(job.failure.reason)
         span.end(_nanoseconds(job.end_time))
-
-
-def _trace_id(trace: str) -> str:
-    return trace.split("-")[1]
 
 
 def _job_span_id(trace: str) -> int:

@@ -32,6 +32,7 @@ from codesieve.client import (
     ServerJob,
     ServerQueue,
     ServerTotals,
+    ServerWaiting,
     ServerWorker,
     Unavailable,
     Verdict,
@@ -54,6 +55,14 @@ def a_job(job_id: str = "job", judged: int = 10, caller: str = "", unjudged: int
     )
 
 
+def that_waits(job_id: str, made: float, **other: Any) -> ServerJob:
+    """A job that was made so many seconds after the server's start."""
+    created = START + datetime.timedelta(seconds=made)
+    progress = Progress(1000, 0, 0, 0, {})
+    job = ServerJob(job_id, "somebody", JobState.PENDING, "tiny", None, progress, created, model_ready=True)
+    return dataclasses.replace(job, **other)
+
+
 def a_worker(place: int = 0, state: WorkerState = WorkerState.RUNNING, **other: Any) -> ServerWorker:
     worker = ServerWorker("sandbox", place, state, "docker", "python:3.12-slim", capacity=4, in_hand=7, lost=0)
     return dataclasses.replace(worker, **other)
@@ -70,6 +79,7 @@ def a_server(seconds: float = 100.0, **other: Any) -> Server:
         jobs=(a_job(),),
         totals=ServerTotals(20, {Verdict.PASSED: 4, Verdict.FAILED: 6}, 1, 5, {"tiny": 500}),
         rpcs_in_flight=2,
+        waiting=ServerWaiting(0, 0.0, ()),
     )
     return dataclasses.replace(server, **other)
 
@@ -79,6 +89,7 @@ def crowded() -> Server:
         workers=tuple(a_worker(i) for i in range(30)),
         queues=tuple(ServerQueue(hop, 123_456, 4000) for hop in ("generation", "judge", "store", "client")),
         jobs=tuple(a_job(f"a-long-name-of-a-job-{i}", 999, "somebody", 3) for i in range(40)),
+        waiting=ServerWaiting(1234, 4000.0, tuple(that_waits(f"another-long-name-{i}", 1.0) for i in range(20))),
         totals=ServerTotals(9_999_999, dict.fromkeys(Verdict, 1_234_567), 1234, 99, {"tiny": 12_345_678}),
     )
 
@@ -100,6 +111,7 @@ def test_a_picture_shows_all_there_is() -> None:
         "codesieve 1.2.3 at 127.0.0.1:7420, up 100 s, sandbox docker",
         "generated 20 (5.0/s)  judged 10 (4.0/s)",
         "no verdict 1 (0.0/s)  from the cache 25%  calls in flight 2",
+        "jobs running here 1  waiting 0",
         "tokens: tiny 500 (50.0/s)",
         "",
         "verdict  count   /s  lately   waits for   depth  oldest",
@@ -112,6 +124,39 @@ def test_a_picture_shows_all_there_is() -> None:
         "job                          judged   /s  passed  made  model",
         "job  ░░░░░░░░░░░░░░░░░░░░  10/1,000  2.0     50%    15  tiny",
     ]
+
+
+def test_jobs_that_wait_are_shown_with_what_they_wait_for() -> None:
+    begun = that_waits("begun", 40.0, caller="", state=JobState.RUNNING)
+    begun = dataclasses.replace(begun, progress=Progress(1000, 15, 10, 0, {}))
+    jobs = (begun, dataclasses.replace(that_waits("new", 98.0), model="large", model_ready=False))
+    lines = drawn(a_server(waiting=ServerWaiting(7, 60.0, jobs)), Size(120))
+    assert "jobs running here 1  waiting 7, the oldest for 60 s" in lines
+    assert lines[-5:] == [
+        "",
+        "waiting job     age    judged  waits for",
+        "begun          60 s  10/1,000  its turn",
+        "somebody/new  2.0 s   0/1,000  its model, large",
+        "and 5 more",
+    ]
+    for height in (24, 18):  # those that are cut and those that weren't sent
+        lines = drawn(a_server(waiting=ServerWaiting(30, 60.0, (that_waits("one", 1.0),) * 20)), Size(80, height))
+        shown = sum(line.startswith("somebody/one") for line in lines)
+        assert 1 <= shown < 20
+        assert lines[-1] == f"and {30 - shown} more"
+
+
+def test_jobs_that_wait_and_were_not_sent_need_a_line_too() -> None:
+    server = a_server(waiting=ServerWaiting(9, 60.0, (that_waits("one", 1.0),) * 4))
+    whole = len(drawn(server, Size(80)))
+    for height in range(10, whole + 1):
+        assert len(drawn(server, Size(80, height))) <= height
+
+
+def test_what_waits_is_not_known_and_never_none() -> None:
+    text = "\n".join(drawn(a_server(waiting=None), Size(80)))
+    assert "jobs running here 1  waiting not known" in text
+    assert "waiting job" not in text
 
 
 @pytest.mark.parametrize("width", [60, 75, 80, 100, 200])
@@ -131,7 +176,7 @@ def test_a_crowded_server_fits_every_terminal(width: int, height: int) -> None:
 
 def test_nothing_is_left_out_where_there_is_room() -> None:
     lines = drawn(crowded(), Size(100))
-    assert not any(line.endswith(" more") for line in lines)
+    assert [line for line in lines if line.endswith(" more")] == ["and 1,214 more"]  # those that the server didn't send
     assert sum("somebody/a-long-name-of-a-job-" in line for line in lines) == 40
 
 
@@ -165,14 +210,16 @@ def test_what_a_server_or_a_caller_sends_is_escaped(hostile: str) -> None:
         workers=(a_worker(pool=hostile, kind=hostile, detail=hostile),),
         queues=(ServerQueue(hostile, 1, 1.0),),
         jobs=(dataclasses.replace(a_job(hostile, caller=hostile), model=hostile),),
+        waiting=ServerWaiting(1, 1.0, (that_waits(hostile, 1.0, caller=hostile, model=hostile, model_ready=False),)),
         totals=ServerTotals(1, {}, 0, 0, {hostile: 1}),
     )
     lines = drawn(bad, Size(250), trouble=hostile)
     text = "\n".join(lines)
     assert not set(text) & set("\x1b\x07\t\u202e")
-    assert len(lines) == len(drawn(a_server(totals=bad.totals, queues=bad.queues), Size(250), trouble="x"))
+    plain = a_server(totals=bad.totals, queues=bad.queues, waiting=ServerWaiting(1, 1.0, (that_waits("x", 1.0),)))
+    assert len(lines) == len(drawn(plain, Size(250), trouble="x"))
     if hostile.startswith("["):
-        assert text.count(hostile) >= 9
+        assert text.count(hostile) >= 12
 
 
 def test_a_terminal_without_unicode_gets_none() -> None:
@@ -268,7 +315,14 @@ def test_a_look_as_json() -> None:
     assert told["totals"]["verdicts"] == {"PASSED": 4, "FAILED": 6}
     assert told["per_second"]["verdicts"] == {"PASSED": 0.0, "FAILED": 0.0}
     assert told["jobs"][0]["judged_per_second"] == 0.0
-    first = row(a_server(), None)
+    assert told["waiting"] == {"count": 0, "oldest_seconds": 0.0, "jobs": []}
+    first = row(a_server(waiting=None), None)
+    assert first["waiting"] is None
+    (job,) = json.loads(json.dumps(row(a_server(waiting=ServerWaiting(9, 2.5, (that_waits("one", 3),))), None)))[
+        "waiting"
+    ]["jobs"]
+    assert (job["job_id"], job["create_time"], job["start_time"]) == ("one", "2026-01-01T00:00:03+00:00", None)
+    assert (job["model"], job["model_ready"], job["progress"]["samples_total"]) == ("tiny", True, 1000)
     assert (first["per_second"], first["jobs"][0]["judged_per_second"], first["cached_share"]) == (None, None, None)
 
 
@@ -284,6 +338,10 @@ def wire(seconds: int = 60, passed: int = 3) -> server_pb2.Server:
     queue.oldest_age.FromMilliseconds(2500)
     job = server.jobs.add(name="jobs/mine\x1b[2J", caller="somebody", state=job_pb2.Job.RUNNING, model="m")
     job.progress.samples_total, job.progress.samples_judged = 8, 2
+    waiting = server.waiting.jobs.add(name="jobs/next", state=job_pb2.Job.PENDING, model="m", model_ready=True)
+    waiting.create_time.FromDatetime(START)
+    server.waiting.count = 3
+    server.waiting.oldest_age.FromMilliseconds(1500)
     server.totals.samples_generated = 4
     server.totals.verdicts.add(verdict="PASSED", count=passed)
     server.totals.tokens.add(model="models/m", count=77)
@@ -306,6 +364,11 @@ async def test_both_clients_give_the_same_values(fake: Any) -> None:
     assert seen.queues == (ServerQueue("judge", 5, 2.5),)
     assert seen.jobs == (ServerJob("mine\x1b[2J", "somebody", JobState.RUNNING, "m", None, Progress(8, 0, 2, 0, {})),)
     assert seen.totals == ServerTotals(4, {Verdict.PASSED: 3}, 0, 0, {"m": 77})
+    next_one = ServerJob("next", "", JobState.PENDING, "m", None, Progress(0, 0, 0, 0, {}), START, model_ready=True)
+    assert seen.waiting == ServerWaiting(3, 1.5, (next_one,))
+    fake.server.ClearField("waiting")
+    with Client(fake.target) as client:
+        assert client.server().waiting is None
     fake.refuse("PERMISSION_DENIED")
     with Client(fake.target) as client, pytest.raises(NotAllowed):
         client.server()
@@ -318,6 +381,7 @@ def test_once_prints_one_view_and_ends(fake: Any) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert "sandbox 0  resting" in done.stdout
         assert "somebody/mine\\x1b[2J" in done.stdout
+        assert "waiting 3, the oldest for 1.5 s" in done.stdout
         assert "\x1b" not in done.stdout
 
 

@@ -64,6 +64,37 @@ async def test_a_job_that_cannot_be_read_is_tried_again_at_once() -> None:
         await until_it_ended(store)
 
 
+async def test_what_waits_is_not_known_while_the_store_is_away_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager, "MAX_RUNNING", 0)
+    store = TroubledStore()
+    async with a_house(store=store) as house, asyncio.timeout(30):
+        await house.create("j", recorded([b"right"]))
+        waiting = await house.jobs.waiting()
+        assert waiting is not None
+        assert (waiting.count, [job.job_id for job in waiting.first]) == (1, ["j"])
+        store.down = True
+        assert await house.jobs.waiting() is None
+        store.down = False
+        asked = 0
+        go_on = asyncio.Event()
+
+        async def hangs(*arguments: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            await go_on.wait()
+            raise StoreUnavailable("it did not answer in time")
+
+        monkeypatch.setattr(manager, "WAITING_SECONDS", 0.01)
+        monkeypatch.setattr(store.store, "waiting", hangs)
+        for _ in range(3):
+            assert await asyncio.gather(*(house.jobs.waiting() for _ in range(3))) == [None] * 3
+        assert asked == 1  # whoever looks waits for the same answer
+        go_on.set()
+        await asyncio.sleep(0.01)
+        monkeypatch.undo()
+        assert await house.jobs.waiting() == waiting
+
+
 async def test_a_claim_whose_answer_was_lost_is_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "LEASE_SECONDS", 1.0)
     store = TroubledStore()

@@ -79,6 +79,7 @@ class Worker(FunctionWorker):
 @dataclasses.dataclass(frozen=True)
 class Piece:
     work_id: str
+    trace: str = ""
 
 
 async def until(holds: Callable[[], bool]) -> None:

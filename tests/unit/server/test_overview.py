@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +24,8 @@ from tests.house import (
 
 from codesieve.server.convert import server as convert
 from codesieve.server.errors import InvalidRequest
-from codesieve.server.jobs.model import JobState
+from codesieve.server.jobs.model import GenerationSpec, Job, JobState
+from codesieve.server.jobs.store import Waiting
 from codesieve.server.members import MemberSeen, MemberState
 from codesieve.server.metrics import Metrics
 from codesieve.server.overview import Overview, Queue, Totals, read
@@ -43,6 +45,7 @@ from codesieve.workers.types import (
     WorkFailed,
 )
 
+REST = ((0.2,), 1, 0.95, 64, (), 7)
 SHARE = Share("somebody", "a flow")
 
 
@@ -76,7 +79,21 @@ def test_metrics_are_read_by_the_catalogues_names_and_summed_over_other_labels()
     assert found["codesieve_rpcs_in_flight"] == {"": 5}
 
 
-def test_a_server_over_the_wire() -> None:
+class Jobs:
+    """What takes jobs from the store, as it is once it has taken one."""
+
+    def __init__(self, running: Sequence[Job] = (), waiting: Waiting | None = None) -> None:
+        self._running = running
+        self._waiting = waiting
+
+    def running(self) -> Sequence[Job]:
+        return self._running
+
+    async def waiting(self) -> Waiting | None:
+        return self._waiting
+
+
+async def test_a_server_over_the_wire() -> None:
     class Measured:
         """Metrics as they are once all is measured."""
 
@@ -99,8 +116,15 @@ def test_a_server_over_the_wire() -> None:
         def seen(self) -> list[MemberSeen]:
             return [worker]
 
-    overview = Overview("docker", lambda: [OnePool()], lambda: [job], Measured(), lambda: times.pop(0))  # type: ignore[arg-type]
-    seen = overview.look()
+    waits = tuple(
+        dataclasses.replace(
+            job, key=key(model), spec=dataclasses.replace(job.spec, generation=GenerationSpec(model, *REST))
+        )
+        for model in ("tiny", "large")
+    )
+    jobs = Jobs([job], Waiting(7, NOW - datetime.timedelta(seconds=3), (*waits, job)))
+    overview = Overview("docker", lambda: [OnePool()], lambda: ["tiny"], jobs, Measured(), lambda: times.pop(0))  # type: ignore[arg-type]
+    seen = await overview.look()
     assert seen.queues == (Queue("judge", 4, 1.5),)
     assert seen.totals == Totals(0, {Verdict.TAMPERED: 1}, 0, 3, {"tiny": 8})
     message = server_pb2.Server.FromString(convert.server(seen).SerializeToString())
@@ -115,9 +139,33 @@ def test_a_server_over_the_wire() -> None:
     assert message.queues[0].oldest_age.ToMilliseconds() == 1500
     (shown,) = message.jobs
     assert (shown.name, shown.caller, shown.state, shown.model) == ("jobs/mine", "mine", job_pb2.Job.PENDING, "")
+    assert (shown.create_time.ToDatetime(datetime.UTC), shown.model_ready) == (NOW, True)
     assert not shown.HasField("start_time")
+    assert (message.waiting.count, message.waiting.oldest_age.ToSeconds()) == (7, 10)
+    assert [(one.name, one.model, one.model_ready) for one in message.waiting.jobs] == [
+        ("jobs/tiny", "tiny", True),
+        ("jobs/large", "large", False),
+        ("jobs/mine", "", True),
+    ]
     assert message.totals.verdicts == [server_pb2.VerdictCount(verdict=types_pb2.Judgement.TAMPERED, count=1)]
     assert message.totals.tokens == [server_pb2.TokenCount(model="models/tiny", count=8)]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "known"),
+    [
+        (None, False),
+        (Waiting(0, None, ()), True),
+        (Waiting(1, NOW + datetime.timedelta(days=1), ()), True),  # made by another front end's clock
+    ],
+)
+async def test_nothing_that_waits_is_told_and_so_is_that_it_is_not_known(waiting: Waiting | None, known: bool) -> None:
+    overview = Overview(
+        "none", lambda: (), lambda: (), Jobs(waiting=waiting), Metrics(CollectorRegistry()), lambda: NOW
+    )
+    message = convert.server(await overview.look())
+    assert message.HasField("waiting") is known
+    assert message.waiting.oldest_age.ToNanoseconds() == 0
 
 
 @pytest.mark.parametrize("name", ["", "servers/1", "jobs/x\x00"])
@@ -195,8 +243,8 @@ async def test_workers_are_shown_running_resting_lost_and_starting() -> None:
         await pool.stop()
 
 
-def test_a_metrics_object_of_the_server_can_be_looked_at() -> None:
+async def test_a_metrics_object_of_the_server_can_be_looked_at() -> None:
     metrics = Metrics(CollectorRegistry())
-    overview = Overview("none", lambda: (), lambda: (), metrics, lambda: NOW)
+    overview = Overview("none", lambda: (), lambda: (), Jobs(), metrics, lambda: NOW)
     metrics.cache_hits.inc(2)
-    assert overview.look().totals == Totals(0, {}, 0, 2, {})
+    assert (await overview.look()).totals == Totals(0, {}, 0, 2, {})

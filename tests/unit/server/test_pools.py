@@ -23,6 +23,7 @@ from codesieve.workers.worker import TaskWorker
 @dataclasses.dataclass(frozen=True)
 class Piece:
     work_id: str
+    trace: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

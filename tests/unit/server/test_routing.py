@@ -24,6 +24,7 @@ SHARE = Share("caller", "flow")
 class Piece:
     work_id: str
     prefix: str
+    trace: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 Modules log with the standard library: the message says what happened, always in the same words, and ``extra`` whom it
 happened to, under the same few names everywhere (``job``, ``problem``, ``sample``, ``pool``, ``worker``, ``rpc``,
-``request_id``, ``error``). What that looks like is decided here, for the lines of libraries too. An exception is told by
-`faults.outline`, since its text may quote a program, and a line's end or a terminal's escape in a value is shown escaped.
+``request_id``, ``trace_id``, ``error``). What that looks like is decided here, for the lines of libraries too. An exception
+is told by `faults.outline`, since its text may quote a program, and a line's end or a terminal's escape in a value is shown
+escaped.
 """
 
 from __future__ import annotations

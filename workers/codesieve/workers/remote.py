@@ -19,7 +19,7 @@ import ray.exceptions
 from codesieve.workers import logs
 from codesieve.workers.errors import WorkerError, WorkerLost
 from codesieve.workers.types import EngineStats, WeightsState, WorkerInfo, WorkFailed
-from codesieve.workers.worker import HasWorkId, Worker
+from codesieve.workers.worker import HasWorkId, Work, Worker
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ SANDBOX_NODE = "codesieve_sandbox"
 GENERATION_NODE = "codesieve_generation"
 """The same for models that need no GPU, as those behind an endpoint."""
 
-WorkT = TypeVar("WorkT", bound=HasWorkId)
+WorkT = TypeVar("WorkT", bound=Work)
 ResultT = TypeVar("ResultT", bound=HasWorkId)
 ValueT = TypeVar("ValueT")
 

@@ -94,6 +94,8 @@ class Span:
         elif isinstance(outcome, Generated):
             why = outcome.finish_reason
             self.tell(tokens=outcome.token_count, finish_reason=None if why is None else why.value)
+            if outcome.first_token_ns is not None:
+                self.event("first_token", outcome.first_token_ns)
         elif isinstance(outcome, WorkFailed):
             self.failed(outcome.reason)
 

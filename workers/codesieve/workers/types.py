@@ -246,7 +246,7 @@ class GenerationRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Generated:
-    """What an engine made of one `GenerationRequest`. The fields are those of `Sample`."""
+    """What an engine made of one `GenerationRequest`. The fields are those of `Sample`, but for the last."""
 
     work_id: str
     completion: bytes
@@ -259,6 +259,8 @@ class Generated:
     reasoning: bytes | None = None
     weights_version: str | None = None
     adapter: str | None = None
+    first_token_ns: int | None = None
+    """When its first token was there, in nanoseconds since 1970; None where nobody traces it or the engine doesn't tell."""
 
 
 class PauseMode(enum.StrEnum):

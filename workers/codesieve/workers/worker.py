@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from codesieve.workers.errors import EngineRequestRefused, TestsBroken, WorkerError
 from codesieve.workers.faults import outline
+from codesieve.workers.traceparent import trace_ids
 from codesieve.workers.types import WorkerInfo, WorkFailed
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,17 @@ class HasWorkId(Protocol):
     def work_id(self) -> str: ...
 
 
-WorkT = TypeVar("WorkT", bound=HasWorkId)
+class Work(HasWorkId, Protocol):
+    """A piece of work."""
+
+    @property
+    def trace(self) -> str:
+        """The W3C traceparent of the span that it belongs to, "" where it isn't traced."""
+
+
+WorkT = TypeVar("WorkT", bound=Work)
 ResultT = TypeVar("ResultT", bound=HasWorkId)
-WorkT_contra = TypeVar("WorkT_contra", bound=HasWorkId, contravariant=True)
+WorkT_contra = TypeVar("WorkT_contra", bound=Work, contravariant=True)
 ResultT_co = TypeVar("ResultT_co", bound=HasWorkId, covariant=True)
 
 
@@ -101,7 +110,8 @@ class TaskWorker(Generic[WorkT, ResultT]):
         except WorkerError as error:
             return WorkFailed(piece.work_id, error.reason, error.message)
         except Exception as error:  # noqa: BLE001 - a defect of ours: it must not hang the sample, and must be seen
-            log.error("a piece of work failed unexpectedly", extra={"work": piece.work_id, "error": outline(error)})
+            whose = {"work": piece.work_id, **trace_ids(piece.trace)}
+            log.error("a piece of work failed unexpectedly", extra={**whose, "error": outline(error)})
             return WorkFailed(piece.work_id, "INTERNAL", f"{type(error).__name__}: {error}")
 
     def _finished(self, work_id: str, task: asyncio.Task[ResultT | WorkFailed]) -> None:

@@ -41,7 +41,8 @@ Asked = Callable[[float], bool]
 @click.command(
     epilog="""\b
 A look tells of one front end: the jobs that it runs, for all callers, its workers, what waits at each hop, and what it
-has counted since it was started. It needs a token with the scope admin, where the server asks for one.
+has counted since it was started; and of the jobs that wait in its store, for any front end. It needs a token with the
+scope admin, where the server asks for one.
 Exit codes: 0 ended by q or Ctrl-C, or printed; 1 the server failed; 2 bad usage, refused, or no server.
 Examples: codesieve top
           codesieve top --once --json | jq .queues"""
@@ -171,8 +172,11 @@ def row(server: Server, rates: Rates | None) -> dict[str, Any]:
     """A look for programs. What is told a second is null at the first one."""
     told: dict[str, Any] = dataclasses.asdict(server)
     told |= {"start_time": server.start_time.isoformat(), "read_time": server.read_time.isoformat()}
+    waiting = [] if server.waiting is None else told["waiting"]["jobs"]
+    for wire in (*told["jobs"], *waiting):
+        for name in ("start_time", "create_time"):
+            wire[name] = None if wire[name] is None else wire[name].isoformat()
     for job, wire in zip(server.jobs, told["jobs"], strict=True):
-        wire["start_time"] = None if job.start_time is None else job.start_time.isoformat()
         wire["judged_per_second"] = None if rates is None else rates.jobs.get((job.caller, job.job_id))
     per_second: dict[str, Any] | None = None
     if rates is not None:

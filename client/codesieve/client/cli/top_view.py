@@ -1,8 +1,9 @@
 """`codesieve top`'s picture of a server, made of plain values for a terminal of any size. Pure.
 
-Head and sums come first, then three blocks: verdicts beside queues, workers, jobs. Where the terminal is too low each block
-has its even part of the lines, what a small one needn't goes to the others, and a cut table says how many rows are missing.
-Whatever comes from the server is made printable and stays on one line: ids are chosen by callers.
+Head and sums come first, then the blocks: verdicts beside queues, workers, jobs, and the jobs that wait, where any do. Where
+the terminal is too low each block has its even part of the lines, what a small one needn't goes to the others, and a cut
+table says how many rows are missing. Whatever comes from the server is made printable and stays on one line: ids are chosen
+by callers.
 """
 
 from __future__ import annotations
@@ -55,10 +56,12 @@ class _Section:
     rows: tuple[tuple[Text, ...], ...]
     none: str
     """What is said where there are no rows."""
+    more: int = 0
+    """Rows that there are beside these."""
 
     @property
     def lines(self) -> int:
-        return 1 + max(len(self.rows), 1)
+        return 1 + max(len(self.rows), 1) + (self.more > 0)
 
     def cut(self, lines: int) -> RenderableType:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -67,12 +70,13 @@ class _Section:
                 column.title, justify="right" if column.right else "left", no_wrap=not column.flexible, overflow="crop"
             )
         shown = len(self.rows) if self.lines <= lines else max(lines - 2, 0)
+        missing = len(self.rows) - shown + self.more
         for row in self.rows[:shown]:
             table.add_row(*row)
         if not self.rows:
             return Group(table, Text(self.none, style="dim"))
-        if shown < len(self.rows):
-            return Group(table, Text(f"and {len(self.rows) - shown:,} more", style="dim", no_wrap=True))
+        if missing:
+            return Group(table, Text(f"and {missing:,} more", style="dim", no_wrap=True))
         return table
 
 
@@ -89,7 +93,7 @@ def picture(
     if trouble:
         head.append(_line(trouble, size, "bold red"))
     above = _beside(_verdicts(server, rates, history, size), _queues(server))
-    below = [_workers(server, size), _jobs(server, rates, size)]
+    below = _beside(_workers(server, size), _jobs(server, rates, size), _waiting(server, size))
     wants = [max(each.lines for each in above), *(each.lines for each in below)]
     given = wants if size.height is None else shares(size.height - len(head) - len(wants), wants)
     blocks: list[RenderableType] = [*head]
@@ -141,10 +145,16 @@ def _head(target: str, server: Server, rates: Rates | None, size: Size) -> list[
             "red" if rates is not None and rates.unjudged else "",
         ),
     ]
+    waiting = server.waiting
+    told = "not known" if waiting is None else f"{waiting.count:,}"
+    if waiting is not None and waiting.count:
+        told += f", the oldest for {span(waiting.oldest_seconds)}"
+    running = f"jobs running here {len(server.jobs):,}  waiting {told}"
+    lines.append(_line(running, size, "yellow" if waiting is None else ""))
     if totals.tokens:
         speeds = rates.tokens if rates is not None else {}
-        told = (f"{model} {_counted(count, speeds.get(model))}" for model, count in totals.tokens.items())
-        lines.append(_line("tokens: " + ", ".join(told), size))
+        tokens = (f"{model} {_counted(count, speeds.get(model))}" for model, count in totals.tokens.items())
+        lines.append(_line("tokens: " + ", ".join(tokens), size))
     return [*lines]
 
 
@@ -210,12 +220,11 @@ def _jobs(server: Server, rates: Rates | None, size: Size) -> _Section:
 
     def row(each: ServerJob) -> tuple[Text, ...]:
         done = each.progress
-        name = f"{each.caller}/{each.job_id}" if each.caller else each.job_id
         passed = done.verdicts.get(Verdict.PASSED.value, 0)
         judged = sum(done.verdicts.values())
         share = (done.judged + done.skipped) / done.samples_total if done.samples_total else 0.0
         cells = [
-            _cell(name, size=size),
+            _cell(_name(each), size=size),
             _cell(bar(share, 20 if wide else 8, size.plain)),
             _cell(f"{done.judged:,}/{done.samples_total:,}"),
             _cell(_rate(speeds.get((each.caller, each.job_id)))),
@@ -239,6 +248,35 @@ def _jobs(server: Server, rates: Rates | None, size: Size) -> _Section:
     if wide:
         columns += [_Column("made", right=True), _Column("model", flexible=True)]
     return _Section(tuple(columns), tuple(row(each) for each in server.jobs), "no job runs here")
+
+
+def _waiting(server: Server, size: Size) -> _Section | None:
+    """The jobs that wait, those that are taken first first."""
+    if server.waiting is None or not server.waiting.count:
+        return None
+
+    def row(each: ServerJob) -> tuple[Text, ...]:
+        done = each.progress
+        age = "-" if each.create_time is None else span((server.read_time - each.create_time).total_seconds())
+        return (
+            _cell(_name(each), size=size),
+            _cell(age),
+            _cell(f"{done.judged:,}/{done.samples_total:,}"),
+            _cell("its turn") if each.model_ready else _cell(f"its model, {each.model}", "yellow", size),
+        )
+
+    columns = (
+        _Column("waiting job", flexible=True),
+        _Column("age", right=True),
+        _Column("judged", right=True),
+        _Column("waits for", flexible=True),
+    )
+    jobs = server.waiting.jobs
+    return _Section(columns, tuple(row(each) for each in jobs), "just taken", server.waiting.count - len(jobs))
+
+
+def _name(job: ServerJob) -> str:
+    return f"{job.caller}/{job.job_id}" if job.caller else job.job_id
 
 
 def spark(values: Sequence[float]) -> str:

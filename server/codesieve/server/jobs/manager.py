@@ -30,7 +30,7 @@ from codesieve.server.jobs.model import (
 )
 from codesieve.server.jobs.record import samples_of
 from codesieve.server.jobs.runner import JobRunner, Stop
-from codesieve.server.jobs.store import Admission, JobStore, Lease
+from codesieve.server.jobs.store import Admission, JobStore, Lease, Waiting
 from codesieve.server.jobs.stream import EventStream
 from codesieve.server.jobs.teller import Teller
 from codesieve.server.metrics import Metrics
@@ -54,6 +54,10 @@ GIVE_BACK_SECONDS = 10.0
 """How long jobs may take to write what they have when the server stops."""
 LEASE_SECONDS = 15.0
 """How long a dead front end's jobs stand still."""
+WAITING_SHOWN = 20
+"""Of the jobs that wait, how many are shown."""
+WAITING_SECONDS = 2.0
+"""How long the store may take to tell what waits: less than an operator's look may take."""
 
 
 class JobManager:
@@ -87,6 +91,7 @@ class JobManager:
         self._runners: dict[JobKey, JobRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
+        self._asking: asyncio.Task[Waiting] | None = None
         self._draining = False
         self._keeper: asyncio.Task[None] | None = None
 
@@ -109,7 +114,7 @@ class JobManager:
         admission = Admission(MAX_OPEN, caller.quota.jobs, caller.quota.samples_per_day)
         kept, is_new = await self._store.create(job, contents, admission)
         if is_new:
-            log.info("the job was taken in", extra={**kept.key.ids, "samples": progress.samples_total})
+            log.info("the job was taken in", extra={**self._ids(kept), "samples": progress.samples_total})
         self._look.set()
         return kept
 
@@ -174,9 +179,25 @@ class JobManager:
             job = await self._store.get(key)
         return job
 
+    def _ids(self, job: Job) -> dict[str, str]:
+        return job.ids(self._traces is not None)
+
     def running(self) -> Sequence[Job]:
         """The jobs that this front end runs now, as they are now, the first taken first."""
         return [runner.job for runner in self._runners.values()]
+
+    async def waiting(self) -> Waiting | None:
+        """The jobs of all callers that no front end runs; None where the store can't tell it now."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._store.waiting(self._now(), WAITING_SHOWN))
+            # It may fail when nobody waits for it any more.
+            self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            async with asyncio.timeout(WAITING_SECONDS):
+                # Whoever looks meanwhile waits for the same answer: a store that hangs isn't asked again and again.
+                return await asyncio.shield(self._asking)
+        except (StoreUnavailable, TimeoutError):
+            return None
 
     def watch(self, key: JobKey, after_sequence: int) -> AsyncIterator[JobEvent]:
         return self._stream.follow(key, after_sequence)
@@ -259,7 +280,7 @@ class JobManager:
         try:
             await runner.run()
         except Exception as error:  # noqa: BLE001 - its lease runs out, and it is tried again, here or elsewhere
-            log.error("the job stands still", extra={**job.key.ids, "error": outline(error)})
+            log.error("the job stands still", extra={**self._ids(job), "error": outline(error)})
         finally:
             if self._runners.get(job.key) is runner:
                 del self._runners[job.key]

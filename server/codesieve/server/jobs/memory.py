@@ -20,7 +20,7 @@ from codesieve.server.jobs.rules import (
     too_many_jobs,
     wrong_sequence,
 )
-from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost
+from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost, Waiting
 
 MAX_JOBS = 256
 
@@ -91,14 +91,17 @@ class MemoryStore:
     async def claim(
         self, front_end: str, now: datetime.datetime, until: datetime.datetime, models: Collection[str], limit: int
     ) -> Sequence[tuple[Job, Lease]]:
-        open_rows = [row for row in self._rows.values() if not row.job.state.ended]
-        held = [row.job.key.caller for row in open_rows if row.held(now)]
-        free = [row for row in open_rows if not row.held(now)]
+        free, held = self._free(now)
         able = [row for row in free if row.job.spec.generation is None or row.job.spec.generation.model in models]
-        chosen = choose([(row, row.job.key.caller, row.job.spec.priority) for row in able], held, limit)
+        chosen = _choose(able, held, limit)
         for row in chosen:
             row.front_end, row.until, row.epoch = front_end, until, row.epoch + 1
         return [(row.job, Lease(row.job.key, row.epoch)) for row in chosen]
+
+    async def waiting(self, now: datetime.datetime, limit: int) -> Waiting:
+        free, held = self._free(now)
+        oldest = min((row.job.create_time for row in free), default=None)
+        return Waiting(len(free), oldest, tuple(row.job for row in _choose(free, held, limit)))
 
     async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:
         rows = [self._rows[key] for key in keys if key in self._rows]
@@ -163,6 +166,11 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing is held."""
 
+    def _free(self, now: datetime.datetime) -> tuple[Sequence[_Row], Sequence[str]]:
+        """The open jobs that nobody holds, the oldest first, and the callers of those that somebody does."""
+        rows = [row for row in self._rows.values() if not row.job.state.ended]
+        return [row for row in rows if not row.held(now)], [row.job.key.caller for row in rows if row.held(now)]
+
     def _row(self, key: JobKey) -> _Row:
         try:
             return self._rows[key]
@@ -174,3 +182,7 @@ class MemoryStore:
         if oldest is None:
             raise too_many_jobs(len(self._rows))
         return oldest
+
+
+def _choose(free: Sequence[_Row], held: Sequence[str], limit: int) -> Sequence[_Row]:
+    return choose([(row, row.job.key.caller, row.job.spec.priority) for row in free], held, limit)

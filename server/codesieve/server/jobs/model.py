@@ -22,6 +22,7 @@ from codesieve.server.evaluation.stopping import ROUND, EarlyStop
 from codesieve.server.jobs.provenance import Provenance
 from codesieve.server.sharing import Priority
 from codesieve.workers.generation.extract import names_under_test
+from codesieve.workers.traceparent import trace_ids
 from codesieve.workers.types import (
     CODEX_STOP,
     FunctionTests,
@@ -292,6 +293,10 @@ class Job:
     def job_id(self) -> str:
         """What its caller calls it."""
         return self.key.job_id
+
+    def ids(self, traced: bool) -> dict[str, str]:
+        """What a line of the log carries that is about the job; `traced`: this front end sends spans."""
+        return {**self.key.ids, **trace_ids(self.trace)} if traced else self.key.ids
 
     def moved(self, state: JobState, now: datetime.datetime) -> Job:
         """The job in its next state. Raises ValueError where there is no such way."""

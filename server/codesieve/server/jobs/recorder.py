@@ -14,11 +14,11 @@ import contextlib
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from codesieve.server.errors import StoreUnavailable
-from codesieve.server.jobs.model import Happening, JobKey
+from codesieve.server.jobs.model import Happening
 from codesieve.server.jobs.record import Record
 from codesieve.server.jobs.store import Happened, JobStore, Lease
 from codesieve.server.waits import Line
@@ -51,8 +51,12 @@ class Recorder:
         written: Callable[[int], None],
         line: Line,
         wrote_in: Callable[[float], None],
+        ids: Mapping[str, str],
     ) -> None:
-        """`written` is told up to which event; what waits to be written waits in `line`; a write took `wrote_in` seconds."""
+        """`written` is told up to which event; what waits to be written waits in `line`; a write took `wrote_in` seconds.
+
+        `ids` is what a line of the log carries that is about the job.
+        """
         self._store = store
         self._lease = lease
         self._record = record
@@ -61,6 +65,7 @@ class Recorder:
         self._tell = written
         self._line = line
         self._wrote_in = wrote_in
+        self._ids = ids
         self._unwritten: list[Happened] = []
         self._flushing = 0
         self._some, self._much, self._room, self._none = (asyncio.Event() for _ in range(4))
@@ -127,22 +132,22 @@ class Recorder:
             self._wrote_in(time.monotonic() - begin)
 
         # A batch whose answer was lost may have been written; the store notices.
-        await until_available(append, self._lease.key)
+        await until_available(append, self._ids)
         self._sequence += len(batch)
 
 
-async def until_available(step: Callable[[], Awaitable[T]], key: JobKey) -> T:
-    """What `step` gives once the store can be reached. The job stands still until then."""
+async def until_available(step: Callable[[], Awaitable[T]], ids: Mapping[str, str]) -> T:
+    """What `step` gives once the store can be reached. The job stands still until then, which is told with its `ids`."""
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             done = await step()
         except StoreUnavailable as error:
             if pause == FIRST_PAUSE_SECONDS:
-                log.warning("the job waits for the store", extra={**key.ids, "error": error.message})
+                log.warning("the job waits for the store", extra={**ids, "error": error.message})
         else:
             if pause > FIRST_PAUSE_SECONDS:
-                log.info("the job goes on", extra=key.ids)
+                log.info("the job goes on", extra=ids)
             return done
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

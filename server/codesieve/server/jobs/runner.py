@@ -85,6 +85,7 @@ class JobRunner:
         self._now = now
         self._written = written
         self._traces = traces
+        self._ids = job.ids(traces is not None)
         self._teller = teller
         self._stop: Stop | None = None
         self._walking: asyncio.Task[None] | None = None
@@ -105,7 +106,7 @@ class JobRunner:
     async def run(self) -> None:
         """Until the job has ended, is stopped, or is another front end's."""
         try:
-            contents, resumed = await until_available(self._read, self._job.key)
+            contents, resumed = await until_available(self._read, self._ids)
         except NotFound:  # our lease ran out while we waited, and it was deleted
             return
         with self._metrics.hops["store"].line() as line:
@@ -118,6 +119,7 @@ class JobRunner:
                 self._written,
                 line,
                 self._metrics.store_seconds.observe,
+                self._ids,
             )
             await self._run(contents, resumed, recorder)
 
@@ -131,7 +133,7 @@ class JobRunner:
                 await going
             elif isinstance(trouble := writing.exception(), LeaseLost):
                 self.stop(Stop.LOST)
-                log.warning("the job goes on elsewhere", extra={**self._job.key.ids, "error": trouble.message})
+                log.warning("the job goes on elsewhere", extra={**self._ids, "error": trouble.message})
             elif trouble is not None:
                 raise trouble
         finally:
@@ -232,7 +234,7 @@ class JobRunner:
         except ServiceError as error:
             return JobState.FAILED, Failure(error.reason, error.message)
         except Exception as error:  # noqa: BLE001 - the job tells it, and it is logged
-            log.error("the job failed", extra={**self._job.key.ids, "error": outline(error)})
+            log.error("the job failed", extra={**self._ids, "error": outline(error)})
             return JobState.FAILED, Failure("INTERNAL", f"{type(error).__name__}: {error}")
         return JobState.SUCCEEDED, None
 
@@ -241,7 +243,7 @@ class JobRunner:
         level = logging.WARNING if isinstance(ended.outcome, WorkFailed) else logging.DEBUG
         if not log.isEnabledFor(level):
             return
-        whose = {**self._job.key.ids, "problem": problem_of(ended.sample_id), "sample": ended.sample_id}
+        whose = {**self._ids, "problem": problem_of(ended.sample_id), "sample": ended.sample_id}
         if isinstance(ended.outcome, WorkFailed):
             log.warning("a sample ended without a verdict", extra={**whose, "reason": ended.outcome.reason})
         else:
@@ -257,5 +259,5 @@ class JobRunner:
         moved = job.moved(state, self._now())
         await recorder.emit(JobChanged(moved))
         self._metrics.job_moved(job.state, state)
-        log.info("the job changed", extra={**job.key.ids, "state": state.value})
+        log.info("the job changed", extra={**self._ids, "state": state.value})
         return moved

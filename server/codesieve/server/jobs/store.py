@@ -55,6 +55,17 @@ class Admission:
     """Counted by `Job.create_time`'s day, UTC; a new job counts with its `samples_total`."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting:
+    """The jobs of all callers that have not ended and that nobody holds."""
+
+    count: int
+    oldest: datetime.datetime | None
+    """When the one was made that was made first; None where none waits."""
+    first: tuple[Job, ...]
+    """Some of them, in the order in which they would be claimed if all models were there."""
+
+
 class JobStore(Protocol):
     """Jobs, their contents and their events, and what callers used of their quotas."""
 
@@ -86,6 +97,12 @@ class JobStore(Protocol):
 
         Those whose spec asks for a model that isn't in `models` are left to others. Interactive ones come first, then those
         of callers that have the fewest jobs leased, then the oldest. No two front ends ever get the same job.
+        """
+
+    async def waiting(self, now: datetime.datetime, limit: int) -> Waiting:
+        """What nobody holds at `now`, whatever model it asks for; at most `limit` of them by themselves.
+
+        What it looks through is bounded by how many jobs may be open.
         """
 
     async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:

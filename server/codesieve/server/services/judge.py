@@ -23,6 +23,7 @@ from codesieve.server.quotas import RETRY_SECONDS, DayAccount, InFlight, Limit, 
 from codesieve.server.sharing import Priority, Share
 from codesieve.server.waits import Line
 from codesieve.v1 import judge_pb2, judge_pb2_grpc
+from codesieve.workers.traceparent import trace_ids
 from codesieve.workers.types import Program
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class JudgeService(judge_pb2_grpc.JudgeServiceServicer):
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
-                await _settle(account)
+                await _settle(account, call)
 
 
 class _Stream:
@@ -209,8 +210,9 @@ class _Stream:
         )
 
 
-async def _settle(account: DayAccount) -> None:
+async def _settle(account: DayAccount, call: Call) -> None:
     try:
         await account.settle()
     except StoreUnavailable:
-        log.warning("a Judge stream's unused samples stay counted: the store can't be reached")
+        whose = {"rpc": "Judge", "request_id": call.request_id, **trace_ids(call.trace)}
+        log.warning("a Judge stream's unused samples stay counted: the store can't be reached", extra=whose)

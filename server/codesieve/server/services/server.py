@@ -28,4 +28,4 @@ class ServerService(server_pb2_grpc.ServerServiceServicer):
     @rpc(Scope.ADMIN)
     async def GetServer(self, request: server_pb2.GetServerRequest, call: Call) -> server_pb2.Server:
         convert.check(request)
-        return convert.server(self._overview.look())
+        return convert.server(await self._overview.look())

@@ -157,7 +157,8 @@ class _EngineThread:
         self._build = build
         self._tally = tally
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
-        self.flight = Flight()
+        self.first_tokens = vllm_counts.FirstTokens()
+        self.flight = Flight(self.first_tokens)
         """For commands alone."""
         self.own = OwnMetrics()
         self._lock = threading.Lock()  # guards _ended against commands that would come after it
@@ -201,7 +202,7 @@ class _EngineThread:
     def _run(self) -> None:
         try:
             llm = self._build()
-            vllm_counts.count_steps(llm, self._tally, self.own)
+            vllm_counts.count_steps(llm, self._tally, self.own, self.first_tokens)
             self.origin = vllm_origin.origin(llm.vllm_config, _version(), _device())
         except Exception as error:  # noqa: BLE001 - vLLM raises all kinds; the caller gets it
             fail(self.started, error if isinstance(error, WorkerError) else EngineUnavailable(one_line(error)))
@@ -235,7 +236,7 @@ class _EngineThread:
                 if waiting is not None:
                     vllm_counts.count_finished(self._tally, output)
                     self.own.finished(output)
-                    _answer(llm, *waiting, output)
+                    _answer(llm, *waiting, output, self.first_tokens.take(output.request_id))
             self.own.stepped()
             self.flight.stepped(llm)
 
@@ -264,10 +265,14 @@ class _EngineThread:
             fail(answer, error)
 
 
-def _answer(llm: Any, request: GenerationRequest, finished: Future[Generated], output: Any) -> None:
+def _answer(
+    llm: Any, request: GenerationRequest, finished: Future[Generated], output: Any, first_token_ns: int | None
+) -> None:
     """One output that can't be read is its own request's trouble."""
     try:
         made = vllm_forms.generated(llm, request, output)
+        if first_token_ns is not None:
+            made = dataclasses.replace(made, first_token_ns=first_token_ns)
     except EngineError as error:
         fail(finished, error)
     except Exception as error:  # noqa: BLE001 - answered to the one who asked

@@ -1,4 +1,4 @@
-"""Counting what vLLM does, step by step, in the engine's thread.
+"""Counting what vLLM does, step by step, in the engine's thread, and noting when the first token of a traced request came.
 
 vLLM's own loggers are fed by its `IterationStats`, which keep the time between every two tokens: 2 microseconds for each
 token of each request, in the thread that has the next step to take. On a GPU that is a few per cent of it. What is told
@@ -7,6 +7,8 @@ here needs none of that: the scheduler's own counts, and the outputs it hands ov
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from codesieve.workers.generation.tally import Tally
@@ -15,18 +17,55 @@ from codesieve.workers.generation.vllm_own import OwnMetrics
 _FINISHED = {"stop": "finished_stop", "length": "finished_length", "abort": "finished_aborted"}
 
 
-def count_steps(llm: Any, tally: Tally, own: OwnMetrics) -> None:
+class FirstTokens:
+    """When the first tokens came of those requests that are awaited, by our ids. While none is, a step costs nothing."""
+
+    def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
+        self.now = now
+        self._awaited: set[str] = set()
+        self._came: dict[str, int] = {}
+        self._states: dict[str, Any] = {}
+
+    def attach(self, llm: Any) -> None:
+        """Finds where vLLM keeps whose its own ids are."""
+        self._states = llm.output_processor.request_states
+
+    def expect(self, request_id: str) -> None:
+        """Begins to wait for a request's; also for one that is made from its beginning again."""
+        self._awaited.add(request_id)
+
+    def step(self, outputs: Any) -> None:
+        """The core gave these `EngineCoreOutputs`, which nobody has looked at yet."""
+        if not self._awaited:
+            return
+        now = self.now()
+        for one in outputs.outputs:
+            if one.prefill_stats:  # they come with the first token
+                ours = getattr(self._states.get(one.request_id), "external_req_id", None)
+                if ours in self._awaited:
+                    self._awaited.remove(ours)
+                    self._came[ours] = now
+
+    def take(self, request_id: str) -> int | None:
+        """When it came, if it was awaited and did; waits no longer."""
+        self._awaited.discard(request_id)
+        return self._came.pop(request_id, None)
+
+
+def count_steps(llm: Any, tally: Tally, own: OwnMetrics, first_tokens: FirstTokens) -> None:
     """Has `tally` count what the engine core of an `LLMEngine`, made with its statistics on, gives at each step.
 
-    `own` are vLLM's own metrics, which are fed with the same.
+    `own` are vLLM's own metrics, which are fed with the same, and so are `first_tokens`.
     """
     own.attach(llm)
+    first_tokens.attach(llm)
     take = llm.engine_core.get_output
 
     def get_output() -> Any:
         outputs = take()
         _count(tally, outputs)
         own.begin(outputs)
+        first_tokens.step(outputs)
         return outputs
 
     llm.engine_core.get_output = get_output

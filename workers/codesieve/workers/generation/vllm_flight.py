@@ -20,6 +20,7 @@ from codesieve.workers.errors import (
     WorkerError,
 )
 from codesieve.workers.generation import vllm_forms
+from codesieve.workers.generation.vllm_counts import FirstTokens
 from codesieve.workers.types import Generated, GenerationRequest
 
 Waiting = tuple[GenerationRequest, Future[Generated]]
@@ -37,7 +38,9 @@ class Hold(enum.Enum):
 class Flight:
     """The requests of one `LLMEngine`, by their ids in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_tokens: FirstTokens) -> None:
+        """`first_tokens` are awaited of the requests that are traced."""
+        self._first_tokens = first_tokens
         self.holds: set[Hold] = set()
         self.adapters: dict[str, Any] = {}
         """vLLM's `LoRARequest` by the adapter's name."""
@@ -74,6 +77,7 @@ class Flight:
             return True
         if self._there.pop(request_id, None) is None:
             return False
+        self._first_tokens.take(request_id)
         llm.abort_request([request_id])
         return True
 
@@ -113,6 +117,8 @@ class Flight:
         """Gives up what is in flight, and has all of it made from its beginning."""
         there, self._there = self._there, {}
         llm.abort_request(list(there))
+        for request_id in there:
+            self._first_tokens.take(request_id)
         self._give_all(llm, there)
 
     def refuse(self, llm: Any, check: Callable[[GenerationRequest], None]) -> None:
@@ -143,6 +149,8 @@ class Flight:
         prompt, params = vllm_forms.prompt_of(llm, request), vllm_forms.params_of(request)
         llm.add_request(request_id, prompt, params, lora_request=adapter)
         self._there[request_id] = waiting
+        if request.trace:
+            self._first_tokens.expect(request_id)
 
     def _give_all(self, llm: Any, given: dict[str, Waiting]) -> None:
         for request_id, waiting in given.items():

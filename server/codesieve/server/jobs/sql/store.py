@@ -25,7 +25,6 @@ from sqlalchemy.sql import ColumnElement
 from codesieve.server.errors import StoreUnavailable
 from codesieve.server.jobs.model import Job, JobChanged, JobContents, JobEvent, JobKey, JobState, Progress
 from codesieve.server.jobs.rules import (
-    choose,
     job_exists,
     no_such_job,
     not_ended,
@@ -33,10 +32,9 @@ from codesieve.server.jobs.rules import (
     samples_used_up,
     wrong_sequence,
 )
-from codesieve.server.jobs.sql import codec, tables
+from codesieve.server.jobs.sql import codec, free, tables
 from codesieve.server.jobs.sql.database import CREATING, Database
-from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost
-from codesieve.server.sharing import Priority
+from codesieve.server.jobs.store import Admission, Happened, Lease, LeaseLost, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -135,26 +133,14 @@ class SqlStore:
     async def claim(
         self, front_end: str, now: datetime.datetime, until: datetime.datetime, models: Collection[str], limit: int
     ) -> Sequence[tuple[Job, Lease]]:
-        columns = (_jobs.id, _jobs.caller, _jobs.priority, _jobs.model, _jobs.lease_until)
         async with self._database.read() as connection:
-            query = select(*columns).where(_jobs.end_time.is_(None)).order_by(_jobs.id)
-            rows = (await connection.execute(query)).all()
-        held = [row.caller for row in rows if _held(row, now)]
-        free = [row for row in rows if not _held(row, now) and (row.model is None or row.model in models)]
-        chosen = choose([(row.id, row.caller, Priority(row.priority)) for row in free], held, limit)
+            rows, held = await free.looked_for(connection, now)
+        chosen = free.chosen([row for row in rows if row.model is None or row.model in models], held, limit)
         if not chosen:
             return []
         # They may have been claimed meanwhile, so they are looked at again; those that somebody else is about to claim
         # are passed over.
-        still_free = (
-            select(_jobs.id)
-            .where(
-                _jobs.id.in_(chosen),
-                _jobs.end_time.is_(None),
-                _jobs.lease_until.is_(None) | (_jobs.lease_until <= now),
-            )
-            .with_for_update(skip_locked=True)
-        )
+        still_free = select(_jobs.id).where(_jobs.id.in_(chosen), *free.is_free(now)).with_for_update(skip_locked=True)
         async with self._database.write() as connection:
             ids = (await connection.execute(still_free)).scalars().all()
             claiming = (
@@ -166,6 +152,11 @@ class SqlStore:
             claimed = {row.id: row for row in await connection.execute(claiming)}
         found = [(_job(row), row.epoch) for row in (claimed[number] for number in chosen if number in claimed)]
         return [(job, Lease(job.key, epoch)) for job, epoch in found]
+
+    @_whole
+    async def waiting(self, now: datetime.datetime, limit: int) -> Waiting:
+        async with self._database.read() as connection:
+            return await free.waiting(connection, now, limit)
 
     @_whole
     async def renew(self, front_end: str, keys: Collection[JobKey], until: datetime.datetime) -> Sequence[JobKey]:
@@ -247,7 +238,7 @@ class SqlStore:
             if job.state.ended:
                 return job
             changes: dict[str, Any] = {"cancel": True}
-            if job.state is JobState.PENDING and not _held(row, now):
+            if job.state is JobState.PENDING and not free.is_held(row, now):
                 job = job.moved(JobState.CANCELLED, now)
                 changes |= {"front_end": None, "lease_until": None, "last_sequence": row.last_sequence + 1}
                 changes["epoch"] = _jobs.epoch + 1  # whoever held it writes nothing more
@@ -392,10 +383,6 @@ def _snapshot(job: Job) -> dict[str, Any]:
 
 def _job(row: Any) -> Job:
     return codec.decode_job(row.snapshot, row.progress)
-
-
-def _held(row: Any, now: datetime.datetime) -> bool:
-    return row.lease_until is not None and row.lease_until > now
 
 
 def _hiding() -> Any:
