@@ -1,4 +1,4 @@
-"""Real cells for the sandbox's tests: each test that asks for one runs on both backends."""
+"""Real cells for the sandbox's tests, each of which runs on both backends, and an endpoint for the engines'."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from tests.integration.endpoint import Endpoint, serving
 
 from codesieve.workers.sandbox.choose import choose_backend
 from codesieve.workers.sandbox.worker import SandboxWorker
 from codesieve.workers.types import Judgement, Program, WorkFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     Results = dict[str, Judgement | WorkFailed]
@@ -72,3 +73,10 @@ def judged(run_all: Callable[[Sequence[Program]], Awaitable[Results]]) -> Callab
         return result
 
     return run
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """An OpenAI-compatible endpoint of its own for each test."""
+    with serving() as seen:
+        yield seen

@@ -1,4 +1,4 @@
-"""The front end over gRPC in this process, with real cells and the replay engine behind it: no Ray, nothing faked."""
+"""The front end over gRPC: jobs and Judge streams from their coming to their end."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry, generate_latest
+from tests.integration.small_house import (
+    BROKEN,
+    CHECK,
+    RIGHT,
+    WRONG,
+    House,
+    a_problem,
+    details,
+    recorded,
+    small_house,
+    watch,
+)
 
 from codesieve.client import AsyncClient, CodesieveError, Event, FunctionTests, Problem, RecordedSample
 from codesieve.server import datasets
@@ -26,92 +36,16 @@ from codesieve.server.jobs.memory import MemoryStore
 from codesieve.server.metrics import Metrics
 from codesieve.server.models import ModelRegistry
 from codesieve.server.pools import Pool
-from codesieve.v1 import (
-    job_pb2,
-    job_pb2_grpc,
-    judge_pb2,
-    judge_pb2_grpc,
-    model_pb2,
-    model_pb2_grpc,
-    server_pb2,
-    server_pb2_grpc,
-    types_pb2,
-)
+from codesieve.v1 import job_pb2, judge_pb2, model_pb2, server_pb2, types_pb2
 from codesieve.workers.types import Judgement, Program
 
 pytestmark = pytest.mark.namespaces
 
-CHECK = b"def check(candidate):\n    assert candidate(2) == 4\n"
-RIGHT, WRONG, BROKEN = b"    return x * x\n", b"    return x\n", b"    return (\n"
-
-
-class House:
-    """A front end that serves, and stubs to it."""
-
-    def __init__(self, address: str, front: FrontEnd, registry: CollectorRegistry) -> None:
-        self.channel = grpc.aio.insecure_channel(address)
-        self.front = front
-        self.registry = registry
-        self.jobs = job_pb2_grpc.JobServiceStub(self.channel)
-        self.judge = judge_pb2_grpc.JudgeServiceStub(self.channel)
-        self.models = model_pb2_grpc.ModelServiceStub(self.channel)
-        self.server = server_pb2_grpc.ServerServiceStub(self.channel)
-        self.hurry = asyncio.Event()
-
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
-    judge: Pool[Program, Judgement] = Pool(
-        "sandbox",
-        lambda: sandbox_worker("namespaces", None, None, "fork", runtime_dir=tmp_path / "run", cells=1),
-        1,
-    )
-    models = ModelRegistry(lambda name, source: Pool("generation", lambda: generation_worker(source), 1))
-    await judge.start()
-    front = FrontEnd(judge, "namespaces", models, metrics, MemoryStore(), OpenDoor())
-    port = await front.start("127.0.0.1:0")
-    house = House(f"127.0.0.1:{port}", front, registry)
-    try:
+    async with small_house(tmp_path) as house:
         yield house
-    finally:
-        house.hurry.set()
-        await house.channel.close()
-        await front.stop(0, house.hurry)
-        await models.stop()
-        await judge.stop()
-
-
-def a_problem() -> types_pb2.Problem:
-    return types_pb2.Problem(
-        problem_id="square", prompt=b"def square(x):\n", entry_point="square", check_function=CHECK
-    )
-
-
-def recorded(*completions: bytes, job_id: str = "") -> job_pb2.CreateJobRequest:
-    request = job_pb2.CreateJobRequest(job_id=job_id)
-    request.job.problems.inline.problems.append(a_problem())
-    for completion in completions:
-        request.job.recorded.samples.add(problem_id="square", completion=completion)
-    return request
-
-
-async def watch(house: House, name: str, after: int = 0) -> list[job_pb2.JobEvent]:
-    return [event async for event in house.jobs.WatchJob(job_pb2.WatchJobRequest(name=name, after_sequence=after))]
-
-
-def details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
-    """The status details by their type's last name."""
-    metadata = dict(error.trailing_metadata() or ())
-    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
-    found: dict[str, Any] = {}
-    for kind in (error_details_pb2.BadRequest, error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
-        for detail in status.details:
-            one = kind()
-            if detail.Unpack(one):
-                found[kind.__name__] = one
-    return found
 
 
 async def test_a_job_of_recorded_samples(house: House) -> None:
@@ -257,51 +191,6 @@ async def test_a_job_generated_by_the_replay_engine(house: House, tmp_path: Path
     assert details(refused.value)["ErrorInfo"].reason == "NO_WEIGHTS_VERSION"
 
 
-async def test_what_is_done_to_weights_is_refused_where_there_are_none(house: House, tmp_path: Path) -> None:
-    """The codes that every call about weights may end with; with vLLM itself it is in test_weights.py."""
-    (tmp_path / "s.jsonl").write_text('{"task_id": "p", "completion": ""}\n')
-    model = await house.models.LoadModel(model_pb2.LoadModelRequest(source=f"replay:{tmp_path / 's.jsonl'}"))
-    calls: list[tuple[Any, Any]] = [
-        (house.models.InitWeightTransfer, model_pb2.WeightTransferRequest()),
-        (house.models.StartWeightUpdate, model_pb2.WeightTransferRequest()),
-        (house.models.UpdateWeights, model_pb2.WeightTransferRequest()),
-        (house.models.FinishWeightUpdate, model_pb2.WeightTransferRequest()),
-        (house.models.LoadWeights, model_pb2.LoadWeightsRequest(directory="/w", weights_version="a-1")),
-        (house.models.PauseGeneration, model_pb2.PauseGenerationRequest()),
-        (house.models.ResumeGeneration, model_pb2.ResumeGenerationRequest()),
-        (house.models.Sleep, model_pb2.SleepRequest()),
-        (house.models.WakeUp, model_pb2.WakeUpRequest(tags=["weights", "kv_cache"])),
-        (house.models.LoadAdapter, model_pb2.LoadAdapterRequest(adapter="a", directory="/a")),
-        (house.models.UnloadAdapter, model_pb2.UnloadAdapterRequest(adapter="a")),
-    ]
-    for call, request in calls:
-        for name, code in ((model.name, "FAILED_PRECONDITION"), ("models/other", "NOT_FOUND")):
-            request.name = name
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await call(request)
-            assert refused.value.code() is grpc.StatusCode[code], request
-    assert (await house.models.ListModels(model_pb2.ListModelsRequest())).models == [model]
-    wrong: list[tuple[Any, Any, str]] = [
-        (house.models.FinishWeightUpdate, model_pb2.WeightTransferRequest(weights_version="3..4"), "weights_version"),
-        (house.models.LoadWeights, model_pb2.LoadWeightsRequest(directory="w"), "directory"),
-        (
-            house.models.LoadWeights,
-            model_pb2.LoadWeightsRequest(directory="/w", weights_version="a b"),
-            "weights_version",
-        ),
-        (house.models.PauseGeneration, model_pb2.PauseGenerationRequest(mode=9), "mode"),  # type: ignore[arg-type]
-        (house.models.Sleep, model_pb2.SleepRequest(level=3), "level"),
-        (house.models.WakeUp, model_pb2.WakeUpRequest(tags=["weights", "all"]), "tags[1]"),
-        (house.models.LoadAdapter, model_pb2.LoadAdapterRequest(directory="/a"), "adapter"),
-        (house.models.LoadAdapter, model_pb2.LoadAdapterRequest(adapter="a", directory="/a\n"), "directory"),
-        (house.models.UnloadAdapter, model_pb2.UnloadAdapterRequest(adapter="x" * 129), "adapter"),
-    ]
-    for call, request, field in wrong:
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call(request)
-        assert [one.field for one in details(refused.value)["BadRequest"].field_violations] == [field]
-
-
 async def test_early_stop_over_the_wire(house: House, tmp_path: Path) -> None:
     problem = datasets.load("humaneval")[0]
     completions = ["    return None\n", problem.canonical_solution, problem.canonical_solution] * 20
@@ -366,76 +255,6 @@ async def test_a_stream_of_items_is_judged(house: House) -> None:
     assert verdicts == {str(i): expected[i % 2] for i in range(60)}
 
 
-async def test_items_before_a_wrong_one_are_answered_first(house: House) -> None:
-    async def requests() -> AsyncIterator[judge_pb2.JudgeRequest]:
-        setup = judge_pb2.JudgeSetup()
-        setup.problems.inline.problems.append(a_problem())
-        yield judge_pb2.JudgeRequest(setup=setup)
-        for i in range(3):
-            yield judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id=str(i), problem_id="square", completion=RIGHT))
-        yield judge_pb2.JudgeRequest(item=judge_pb2.JudgeItem(id="3", problem_id="unknown", completion=RIGHT))
-
-    answered: list[str] = []
-
-    async def read() -> None:
-        async for answer in house.judge.Judge(requests()):
-            answered.append(answer.id)  # noqa: PERF401 - what came before the error counts
-
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await read()
-    assert sorted(answered) == ["0", "1", "2"]
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert details(refused.value)["BadRequest"].field_violations[0].field == "items[3].problem_id"
-
-
-async def test_a_wrong_request_names_its_fields_and_starts_nothing(house: House) -> None:
-    request = recorded(RIGHT)
-    request.job.recorded.samples.add(problem_id="unknown", completion=b"")
-    request.job.k.append(7)
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.jobs.CreateJob(request, metadata=(("x-request-id", "abc"),))
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    found = details(refused.value)
-    assert [one.field for one in found["BadRequest"].field_violations] == [
-        "job.recorded.samples[1].problem_id",
-        "job.k[0]",
-    ]
-    assert found["ErrorInfo"].domain == "codesieve"
-    assert dict(refused.value.trailing_metadata() or ())["x-request-id"] == "abc"
-    assert not (await house.jobs.ListJobs(job_pb2.ListJobsRequest())).jobs
-
-
-@pytest.mark.parametrize(
-    ("call", "request_message", "code"),
-    [
-        ("GetJob", job_pb2.GetJobRequest(name="jobs/none"), grpc.StatusCode.NOT_FOUND),
-        ("GetJob", job_pb2.GetJobRequest(name="none"), grpc.StatusCode.INVALID_ARGUMENT),
-        ("CancelJob", job_pb2.CancelJobRequest(name="jobs/none"), grpc.StatusCode.NOT_FOUND),
-        ("ListJobs", job_pb2.ListJobsRequest(page_size=-1), grpc.StatusCode.INVALID_ARGUMENT),
-        ("ListJobs", job_pb2.ListJobsRequest(page_token="x"), grpc.StatusCode.INVALID_ARGUMENT),
-    ],
-)
-async def test_codes(house: House, call: str, request_message: Any, code: grpc.StatusCode) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await getattr(house.jobs, call)(request_message)
-    assert refused.value.code() is code
-
-
-async def test_watching_refuses_what_it_must(house: House) -> None:
-    job = await house.jobs.CreateJob(recorded(RIGHT))
-    last = (await watch(house, job.name))[-1].sequence
-    assert await watch(house, job.name, after=last) == []
-    for request, code in (
-        (job_pb2.WatchJobRequest(name=job.name, after_sequence=-1), grpc.StatusCode.INVALID_ARGUMENT),
-        (job_pb2.WatchJobRequest(name=job.name, after_sequence=last + 1), grpc.StatusCode.OUT_OF_RANGE),
-        (job_pb2.WatchJobRequest(name="jobs/none"), grpc.StatusCode.NOT_FOUND),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            async for _ in house.jobs.WatchJob(request):
-                pass
-        assert refused.value.code() is code
-
-
 async def test_jobs_are_listed_newest_first_in_pages(house: House) -> None:
     for i in range(5):
         await house.jobs.CreateJob(recorded(RIGHT, job_id=f"j{i}"))
@@ -455,31 +274,6 @@ async def test_cancelling_stops_a_running_program(house: House) -> None:
     cancelled = await house.jobs.CancelJob(job_pb2.CancelJobRequest(name=job.name))
     assert cancelled.state == job_pb2.Job.CANCELLED
     assert (await watch(house, job.name))[-1].job.state == job_pb2.Job.CANCELLED
-
-
-async def test_without_a_model_generation_is_a_precondition(house: House) -> None:
-    request = job_pb2.CreateJobRequest()
-    request.job.problems.dataset = "humaneval"
-    request.job.generation.temperatures.append(0.2)
-    request.job.generation.samples_per_problem = 1
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.jobs.CreateJob(request)
-    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert "--model" in (refused.value.details() or "")
-
-
-async def test_models_that_are_not_there(house: House) -> None:
-    for source, code in (
-        ("", grpc.StatusCode.INVALID_ARGUMENT),
-        ("a\0b", grpc.StatusCode.INVALID_ARGUMENT),
-        ("a" * 2000, grpc.StatusCode.INVALID_ARGUMENT),
-        ("http://[", grpc.StatusCode.NOT_FOUND),
-        ("/no/such/directory", grpc.StatusCode.NOT_FOUND),
-        ("replay:/no/such/file", grpc.StatusCode.NOT_FOUND),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await house.models.LoadModel(model_pb2.LoadModelRequest(source=source))
-        assert refused.value.code() is code, source
 
 
 async def test_health_and_reflection(house: House) -> None:

@@ -7,10 +7,8 @@ Each member has three loops. *Feed* hands it waiting work in batches, *cancel* t
   back to the front of the queue, and the member rests, longer each time. Only after `PATIENCE_SECONDS` it ends undone.
 - **A failure that the piece may have caused** (a cell was lost under it): it is tried again after a pause, `MAX_ATTEMPTS`
   times in all.
-- **A worker is lost.** Each piece that was in hand is suspected. Suspects are done before other work, by one member at a
-  time, in smaller company at first and alone once two workers were lost with them, so that the innocent are cleared. One
-  that was alone in hand at `MAX_ATTEMPTS` losses is to blame, and ends. Between these others have their turn: it is handed
-  out again only when something was finished since, or nothing else waits.
+- **A worker is lost.** Each piece that was in hand is suspected, and `Backlog` hands it out so that the innocent are
+  cleared. One that was alone in hand at `MAX_ATTEMPTS` losses is to blame, and ends.
 
 A pool never decides what a result means; in particular a failure of the infrastructure stays a `WorkFailed`.
 """
@@ -18,25 +16,13 @@ A pool never decides what a result means; in particular a failure of the infrast
 from __future__ import annotations
 
 import asyncio
-import collections
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from codesieve.server.fair import FairQueue
-from codesieve.server.members import (
-    Member,
-    MemberSeen,
-    Piece,
-    PoolEvents,
-    company,
-    fair_share,
-    growing_pause,
-    stopped,
-    told,
-)
-from codesieve.server.routing import Routes
+from codesieve.server.backlog import Backlog
+from codesieve.server.members import Member, MemberSeen, Piece, PoolEvents, growing_pause, stopped, told
 from codesieve.server.sharing import Share
 from codesieve.workers.errors import OUTAGES, WorkerError, WorkerLost
 from codesieve.workers.faults import outline
@@ -78,16 +64,11 @@ class Pool(Generic[WorkT, ResultT]):
         self._now = now
         self._sleep = sleep
         self._by_id: dict[str, Piece[WorkT, ResultT]] = {}
-        self._waiting: FairQueue[Piece[WorkT, ResultT]] = FairQueue()
-        self._suspects: collections.deque[Piece[WorkT, ResultT]] = collections.deque()
-        self._routes = Routes()
-        self._clearing: Member[WorkT, ResultT] | None = None
-        """Who does the suspects now."""
+        self._backlog: Backlog[WorkT, ResultT] = Backlog()
         self._places: list[Member[WorkT, ResultT]] = []
         self._members: list[Member[WorkT, ResultT]] = []
         """The places whose worker runs."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._finished = 0
         self._outage_since: float | None = None
         """Since when no member works."""
         self._stopped = False
@@ -136,12 +117,12 @@ class Pool(Generic[WorkT, ResultT]):
     @property
     def waiting(self) -> int:
         """Pieces that no worker has now."""
-        return len(self._waiting) + len(self._suspects)
+        return len(self._backlog)
 
     def waits(self) -> tuple[int, float]:
         """The same, and the age of the oldest of them."""
         now = self._now()
-        return self.waiting, max((now - piece.came for piece in (*self._waiting, *self._suspects)), default=0.0)
+        return self.waiting, max((now - piece.came for piece in self._backlog), default=0.0)
 
     @property
     def workers(self) -> Sequence[Worker[WorkT, ResultT]]:
@@ -165,7 +146,7 @@ class Pool(Generic[WorkT, ResultT]):
             return stopped(work)
         piece: Piece[WorkT, ResultT] = Piece(work, share, asyncio.get_running_loop().create_future(), self._now())
         self._by_id[work.work_id] = piece
-        self._waiting.push(piece, share)
+        self._backlog.push(piece)
         self._wake()
         try:
             return await piece.answer
@@ -269,46 +250,14 @@ class Pool(Generic[WorkT, ResultT]):
         except Exception as error:  # noqa: BLE001 - its place is filled again all the same
             log.error("a worker did not stop", extra=self._about(error=outline(error)))
 
-    # --- what a member is given ---
-
     def _take(self, member: Member[WorkT, ResultT]) -> list[WorkT]:
         """What waits and is for this member now; it is in its hand then."""
-        taken: list[WorkT] = []
-        if self._clearing in (None, member):
-            self._clearing = None
-            while (suspect := self._next_suspect()) is not None:
-                self._clearing = member
-                if member.room < 1 or len(member.in_hand) >= company(suspect.losses, member.most):
-                    return taken  # nothing else either: it empties its hand first
-                self._suspects.remove(suspect)
-                member.hold(suspect)
-                taken.append(suspect.work)
-        in_order = sum(not one.failures for one in self._members)
-        for _ in range(fair_share(len(self._waiting), in_order, member.room)):
-            if not member.takes_batch and not self._waiting.interactive:
-                break
-            try:
-                piece = self._waiting.pop(
-                    not member.takes_batch,
-                    lambda one: self._routes.suits(one.work, member),
-                    # Another member takes it soon, if one is there; who would stand idle isn't choosy.
-                    choosy=in_order > 1 and len(member.in_hand) >= member.info.capacity,
-                )
-            except IndexError:
-                break
-            self._routes.note(piece.work, member)
-            member.hold(piece)
+        taken = self._backlog.take(member, self._members)
+        for piece in taken:
             if piece.is_new:
                 self._events.taken(self._now() - piece.came)
                 piece.is_new = False
-            taken.append(piece.work)
-        return taken
-
-    def _next_suspect(self) -> Piece[WorkT, ResultT] | None:
-        for piece in self._suspects:
-            if not piece.lone_losses or self._finished > piece.finished_then:
-                return piece
-        return self._suspects[0] if self._suspects and not self._waiting else None
+        return [piece.work for piece in taken]
 
     def _wake(self) -> None:
         for member in self._members:
@@ -322,14 +271,14 @@ class Pool(Generic[WorkT, ResultT]):
         if piece is None or piece.answer.done():
             return  # it was cancelled
         if not isinstance(result, WorkFailed) or not result.retryable:
-            self._finished += 1
+            self._backlog.finished += 1
             self._outage_since = None
             member.failures = 0
             self._answer(piece, result)
         elif result.reason in OUTAGES:
             if self._has_patience(piece, result.reason, result.message):
                 self._events.retried(result.reason)
-                self._queue_again(piece)
+                self._backlog.put_back(piece)
             if not member.rest_seconds:
                 self._rest(member, result)
         else:
@@ -346,21 +295,14 @@ class Pool(Generic[WorkT, ResultT]):
         member.failures += 1
         member.rest_seconds = growing_pause(member.failures)
         log.warning("a worker rests", extra=self._about(error=failed.message, seconds=member.rest_seconds))
-        if self._clearing is member:
-            self._clearing = None
+        self._backlog.rests(member)
         self._lose_patience(failed.reason, failed.message)
 
     async def _return(self, piece: Piece[WorkT, ResultT], pause: float) -> None:
         await self._sleep(pause)
         piece.returning = None
-        self._queue_again(piece)
+        self._backlog.put_back(piece)
         self._wake()
-
-    def _queue_again(self, piece: Piece[WorkT, ResultT]) -> None:
-        if piece.losses:
-            self._suspects.append(piece)
-        else:
-            self._waiting.push_front(piece, piece.share)
 
     def _take_back(self, member: Member[WorkT, ResultT], error: BaseException | None) -> None:
         """The member's worker is lost."""
@@ -369,10 +311,8 @@ class Pool(Generic[WorkT, ResultT]):
         member.rest_seconds = 0.0
         member.to_cancel.clear()
         member.cancelling.clear()
-        self._routes.forget(member)
+        self._backlog.lost(member)
         member.lost += 1
-        if self._clearing is member:
-            self._clearing = None
         held = [member.drop(work_id) for work_id in list(member.in_hand)]
         for piece in held:
             if piece is None or not self._has_patience(piece, reason, message):
@@ -380,13 +320,13 @@ class Pool(Generic[WorkT, ResultT]):
             piece.losses += 1
             if len(held) == 1:
                 piece.lone_losses += 1
-                piece.finished_then = self._finished
+                piece.finished_then = self._backlog.finished
             if piece.lone_losses >= MAX_ATTEMPTS:
                 text = f"{piece.lone_losses} workers were lost while doing it and nothing else; the last: {message}"
                 self._answer(piece, WorkFailed(piece.work.work_id, reason, text))
             else:
                 self._events.retried(reason)
-                self._suspects.append(piece)
+                self._backlog.put_back(piece)
         self._lose_patience(reason, message)
         self._wake()
 
@@ -404,9 +344,8 @@ class Pool(Generic[WorkT, ResultT]):
             return
         if self._outage_since is None:
             self._outage_since = self._now()
-        for piece in self._answered_late([*self._waiting, *self._suspects], self._outage_since, reason, message):
-            if not self._waiting.discard(piece):
-                self._suspects.remove(piece)
+        for piece in self._answered_late(self._backlog, self._outage_since, reason, message):
+            self._backlog.discard(piece)
 
     def _answered_late(
         self, pieces: Iterable[Piece[WorkT, ResultT]], since: float, reason: str, message: str
@@ -433,6 +372,5 @@ class Pool(Generic[WorkT, ResultT]):
         elif piece.member is not None:
             piece.member.to_cancel.append(piece.work.work_id)
             piece.member.cancelling.set()
-        elif not self._waiting.discard(piece):
-            self._suspects.remove(piece)
+        elif self._backlog.discard(piece):
             self._wake()  # who emptied its hand for it needn't

@@ -2,7 +2,7 @@
 
 A cell is one warm, isolated place with the agent (``inside/agent.py``) as its first process. The backend makes the place and
 starts the agent in it; everything said to the agent afterwards is the same for every backend (``cell.py``). Both backends
-pass the same conformance suite, ``tests/integration/test_sandbox_conformance.py``.
+pass the same conformance suite, ``tests/integration/test_sandbox_conformance*.py``.
 """
 
 from __future__ import annotations
