@@ -66,7 +66,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("_uncached")
-@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b'{"task_id": "HumanEval/0"}\n'), b"cut"])
+@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b'{"task_id": "HumanEval/0"}\n', mtime=0), b"cut"])
 def test_a_broken_package_says_which_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
 ) -> None:
