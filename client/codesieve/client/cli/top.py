@@ -22,7 +22,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from codesieve.client.cli import connecting, show, top_view
+from codesieve.client.cli import connecting, results, show, top_view
 from codesieve.client.cli.looks import Looks, Rates
 from codesieve.client.errors import TryLater
 from codesieve.client.retry import Retry
@@ -175,7 +175,7 @@ def row(server: Server, rates: Rates | None) -> dict[str, Any]:
     waiting = [] if server.waiting is None else told["waiting"]["jobs"]
     for wire in (*told["jobs"], *waiting):
         for name in ("start_time", "create_time"):
-            wire[name] = None if wire[name] is None else wire[name].isoformat()
+            wire[name] = results.time(wire[name])
     for job, wire in zip(server.jobs, told["jobs"], strict=True):
         wire["judged_per_second"] = None if rates is None else rates.jobs.get((job.caller, job.job_id))
     per_second: dict[str, Any] | None = None

@@ -25,8 +25,7 @@ def of(run: Run, given: str | None) -> tuple[Mapping[str, Problem], str]:
     """
     if given is not None:
         return (_humaneval() if given == "humaneval" else _by_id(given)), ""
-    told = run.facts.get("provenance")
-    named = told.get("problems") if isinstance(told, dict) else None
+    named = run.provenance.get("problems")
     file, digest = (named.get("file"), named.get("sha256")) if isinstance(named, dict) else (None, None)
     if isinstance(file, str) and isinstance(digest, str):
         return _unchanged(file, digest)

@@ -51,6 +51,12 @@ class Run:
         """Those of the samples, in the order of their numbers."""
         return tuple(sorted({each.problem_id for each in self.samples}, key=natural))
 
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """How it came about, as far as the facts tell."""
+        told = self.facts.get("provenance")
+        return told if isinstance(told, dict) else {}
+
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """A key that sorts HumanEval/9 before HumanEval/10."""

@@ -141,8 +141,7 @@ def _chen(place: int, k: int, counts: Sequence[Count]) -> float | None:
 
 def rule_of(run: Run) -> Rule | None:
     """The rule by which a run's problems were stopped; None where they weren't. Raises `InvalidFile` where it isn't told."""
-    told = run.facts.get("provenance")
-    generation = told.get("generation") if isinstance(told, dict) else None
+    generation = run.provenance.get("generation")
     given = generation.get("early_stop") if isinstance(generation, dict) else None
     if given is None and not run.facts.get("early_stop"):
         return None
@@ -159,8 +158,7 @@ def rule_of(run: Run) -> Rule | None:
 
 
 def _first(run: Run) -> int:
-    told = run.facts.get("provenance")
-    given = told.get("counted_samples_per_problem") if isinstance(told, dict) else None
+    given = run.provenance.get("counted_samples_per_problem")
     if given is None:
         return 0
     if type(given) is not int or given < 0:

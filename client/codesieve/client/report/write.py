@@ -67,10 +67,9 @@ def _notes(run: Run, analysed: analysis.Analysis, why_no_problems: str) -> list[
             f"{analysed.unjudged} of {analysed.samples} samples have no verdict: that is the infrastructure's doing, and "
             "they count in no figure."
         )
-    told = run.facts.get("provenance")
-    if not told:
+    if not run.facts.get("provenance"):
         notes.append("How the run came about isn't told.")
-    changes = told.get("changes") if isinstance(told, dict) else None
+    changes = run.provenance.get("changes")
     if isinstance(changes, list) and changes:
         rows = [each for each in changes if isinstance(each, dict)]
         before = ", ".join(f"{each.get('field')} was {each.get('earlier') or 'not there'}" for each in rows)
