@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.asking import request
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused
 from codesieve.workers.generation import chat, models
@@ -18,13 +18,6 @@ from codesieve.workers.types import FinishReason, GenerationRequest, PromptForm
 
 # Importing torch and vLLM warns of much that isn't ours to mend.
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
-
-PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
-
-
-def request(index: int, **changes: Any) -> GenerationRequest:
-    made = GenerationRequest(f"w{index}", "P/0", PROMPT, 0.8, index, seed=index, max_tokens=24)
-    return dataclasses.replace(made, **changes)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from codesieve.workers.types import GenerationRequest, PromptForm
+from codesieve.workers.types import PromptForm
 
-PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
 RECORDED = [
     {"task_id": "P/0", "completion": f"    return a + b + {i}\n", "token_count": 7, "cumulative_logprob": -1.5 - i}
     for i in range(8)
@@ -152,8 +151,3 @@ def serving() -> Iterator[Endpoint]:
 
 
 CHAT: dict[str, Any] = {"prompt_form": PromptForm.CHAT, "names": ("add",), "stop": (), "max_tokens": 40}
-
-
-def request(index: int, **changes: Any) -> GenerationRequest:
-    made = GenerationRequest(f"w{index}", "P/0", PROMPT, 0.8, index, seed=index, max_tokens=24)
-    return dataclasses.replace(made, **changes)

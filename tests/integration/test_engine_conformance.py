@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.endpoint import CHAT, RECORDED, Endpoint, request
+from tests.asking import request
+from tests.integration.endpoint import CHAT, RECORDED, Endpoint
 
 from codesieve.workers.generation import models
 from codesieve.workers.generation.choose import engine_for

@@ -7,7 +7,8 @@ import dataclasses
 from typing import Any
 
 import pytest
-from tests.integration.endpoint import CHAT, PROMPT, Endpoint, chat, completion, request
+from tests.asking import PROMPT, request
+from tests.integration.endpoint import CHAT, Endpoint, chat, completion
 
 from codesieve.workers.errors import EngineError, EngineRequestRefused, EngineUnavailable, ModelNotFound
 from codesieve.workers.generation.openai import OpenAIEngine

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import asking
+from tests.asking import PROMPT
 from tests.checkpoints import digest_by_the_shell, make_adapter, make_checkpoint
 
 from codesieve.workers.errors import AdapterNotLoaded, EngineError, EngineRequestRefused, WeightsVersionChanged
@@ -25,14 +27,12 @@ from codesieve.workers.types import Generated, GenerationRequest, PauseMode, Wei
 # Importing torch and vLLM warns of much that isn't ours to mend.
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 
-PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
 LONG = 150
 RANK = 4
 
 
 def request(index: int = 0, **changes: Any) -> GenerationRequest:
-    made = GenerationRequest(f"w{index}", "P/0", PROMPT, 0.0, index, seed=index, max_tokens=16, stop=())
-    return dataclasses.replace(made, **changes)
+    return asking.request(index, **{"temperature": 0.0, "max_tokens": 16, "stop": (), **changes})
 
 
 @pytest.fixture(scope="module")

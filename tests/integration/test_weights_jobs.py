@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from tests.asking import PROMPT
 from tests.checkpoints import make_adapter, make_checkpoint
 from tests.house import FunctionWorker, judge_by_text
 
@@ -39,7 +40,6 @@ from codesieve.workers.types import Judgement, Program
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 
 RANK = 4
-PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n    >>> add(1, 2)\n    3\n    """\n'
 DOUBLE = Problem("add", PROMPT, FunctionTests("def check(candidate):\n    assert candidate(1, 2) == 3\n"), "add")
 
 
