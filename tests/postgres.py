@@ -18,13 +18,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from tests.ports import free_port
 
 USER, PASSWORD = "codesieve", "p@ss/word"
 START_SECONDS = 60.0
@@ -85,9 +86,7 @@ class Postgres:
             self._user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         password = self._home / "password"
         password.write_text(PASSWORD + "\n")
         command: list[str | Path] = [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 from deploy.monitoring import generate
 from deploy.monitoring.query import Prometheus, QueryFailed
 from tests.e2e.processes import wait_for
+from tests.ports import free_port
 
 SCRAPE_SECONDS = 2
 START_SECONDS = 60
@@ -27,7 +27,7 @@ class PrometheusServer:
         here = often.replace("127.0.0.1:9464", metrics)
         assert f"http://{metrics}/targets" in here
         (home / "prometheus.yml").write_text(here)
-        url = f"127.0.0.1:{_free_port()}"
+        url = f"127.0.0.1:{free_port()}"
         command = ["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/data"]
         self._log = (home / "log").open("wb")
         self._process = subprocess.Popen(
@@ -57,9 +57,3 @@ class PrometheusServer:
         except QueryFailed:
             return False
         return True
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 
 from tests.e2e.processes import descendants, processes, started, wait_for
+from tests.ports import free_port
 
 START_SECONDS = 120
 GONE_SECONDS = 60
+RAY_AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Where a raylet is killed, these children of its try for a minute to tell that to a GCS that is dead too, and then end."""
 
 
 class Server:
@@ -24,7 +27,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[tuple[int, str]] = set()
         """What ran below it at any look: pid and when that was started."""
-        self.address = "127.0.0.1:0"
+        self.address = f"127.0.0.1:{free_port()}"
         self.metrics = ""
 
     def start(self) -> None:
@@ -45,7 +48,8 @@ class Server:
         wait_for(announcement.exists, START_SECONDS)
         told = json.loads(announcement.read_text())
         assert "listen" in told, told
-        self.address, self.metrics = told["listen"], told["metrics"]
+        assert told["listen"] == self.address
+        self.metrics = told["metrics"]
         self.descendants()
 
     @property
@@ -68,9 +72,9 @@ class Server:
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
     def kill(self) -> None:
-        """kill -9, to the front end alone."""
+        """kill -9, to the front end alone. `stop` won't wait for its Ray's agents; test_chaos does, as for all else."""
         assert self._process is not None
-        self.descendants()
+        self._seen -= {(pid, started(pid)) for name in RAY_AGENTS for pid in self.descendants(name)}
         self._process.kill()
         self._process.wait()
 

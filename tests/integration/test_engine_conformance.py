@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from tests.asking import request
 from tests.integration.endpoint import CHAT, RECORDED, Endpoint
+from tests.ports import free_port
 
 from codesieve.workers.generation import models
 from codesieve.workers.generation.choose import engine_for
@@ -55,9 +55,7 @@ SERVER_OPTIONS += ["--max-num-seqs", "8", "--no-enable-chunked-prefill", "--max-
 @pytest.fixture(scope="module")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of vLLM's, as someone may run one already; its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(models.resolve("smollm2"))]
     said = tmp_path_factory.mktemp("vllm") / "said"
     with said.open("wb") as log:

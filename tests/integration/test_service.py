@@ -25,6 +25,7 @@ from tests.integration.small_house import (
     small_house,
     watch,
 )
+from tests.ports import free_port
 
 from codesieve.client import AsyncClient, CodesieveError, Event, FunctionTests, Problem, RecordedSample
 from codesieve.server import datasets
@@ -105,7 +106,7 @@ async def test_a_client_watches_on_over_a_restart_of_the_server(tmp_path: Path) 
 
     await judge.start()
     front = a_front_end()
-    port = await front.start("127.0.0.1:0")
+    port = await front.start(f"127.0.0.1:{free_port()}")
     outages: list[CodesieveError | None] = []
     sequences: list[int] = []
     half = asyncio.Event()

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tests.e2e.chaos import samples
 from tests.e2e.chaos.engine import DockerEngine
-from tests.e2e.chaos.world import World, free_port
+from tests.e2e.chaos.world import World
 from tests.e2e.processes import wait_for
+from tests.ports import free_port
 from tests.postgres import Postgres
 
 from codesieve.client import Client, CodesieveError, JobState, Judgement, Retry

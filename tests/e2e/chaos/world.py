@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from tests.e2e.chaos import samples
 from tests.e2e.chaos.engine import DockerEngine
 from tests.e2e.chaos.supervised import Supervised
 from tests.e2e.processes import descendants, processes
+from tests.ports import free_port
 from tests.postgres import Postgres
 
 CODESIEVE = str(Path(sys.executable).with_name("codesieve"))
@@ -30,12 +30,6 @@ DISK_MIB = 64
 MARK = "CODESIEVE_CHAOS"
 ACTOR = "ray::_Host"
 AGENT = "from inside import agent"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class World:

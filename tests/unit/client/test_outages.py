@@ -7,7 +7,6 @@ import functools
 import itertools
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from codesieve.client import (
     AsyncClient,
@@ -68,9 +68,7 @@ class Process:
     """That server, in a process that can be killed."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, upto: str) -> None:
