@@ -21,7 +21,7 @@ from google.rpc import error_details_pb2, status_pb2
 from codesieve.v1 import judge_pb2, judge_pb2_grpc, types_pb2
 
 CLIENTS = 200
-SECONDS = float(os.environ.get("CODESIEVE_LOAD_SECONDS", "60"))
+SECONDS = float(os.environ.get("CODESIEVE_LOAD_SECONDS", "30"))
 OVER_QUOTA = 10
 QUOTA = 5
 GROWTH_BYTES = 160 * 2**20

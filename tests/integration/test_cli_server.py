@@ -266,7 +266,7 @@ def embedded(tmp_path: Path, temporary: Path, count: int) -> Iterator[tuple[subp
 
 
 def test_an_interrupted_command_goes_on_from_what_is_recorded(tmp_path: Path, temporary: Path) -> None:
-    with embedded(tmp_path, temporary, 60) as (process, server, store):
+    with embedded(tmp_path, temporary, 24) as (process, server, store):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     command = "codesieve evaluate s.jsonl --sandbox namespaces --job-id mine --json"
@@ -278,29 +278,29 @@ def test_an_interrupted_command_goes_on_from_what_is_recorded(tmp_path: Path, te
     assert store.exists()
     done = codesieve(*shlex.split(command)[1:], cwd=tmp_path, TMPDIR=str(temporary))
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["verdicts"] == {"PASSED": 60}
+    assert json.loads(done.stdout)["verdicts"] == {"PASSED": 24}
     assert sorted(each.name for each in store.parent.iterdir()) == ["report.json", "results.jsonl", "samples.jsonl"]
 
 
 def test_a_killed_command_is_come_back_to(tmp_path: Path, temporary: Path) -> None:
-    with embedded(tmp_path, temporary, 60) as (process, server, store):
+    with embedded(tmp_path, temporary, 24) as (process, server, store):
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=120)
     # At once, while its server may not yet have noticed that nobody is left.
     assert store.exists()
     done = codesieve("evaluate", "s.jsonl", "--sandbox", "namespaces", "--job-id", "mine", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["verdicts"] == {"PASSED": 60}
+    assert json.loads(done.stdout)["verdicts"] == {"PASSED": 24}
     assert not store.exists()
     assert not is_alive(server)
 
 
 def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, temporary: Path) -> None:
-    with embedded(tmp_path, temporary, 60) as (process, server, _):
+    with embedded(tmp_path, temporary, 24) as (process, server, _):
         os.kill(server, signal.SIGKILL)
         out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert json.loads(out)["verdicts"] == {"PASSED": 60}
+    assert json.loads(out)["verdicts"] == {"PASSED": 24}
     first, second = err.splitlines()
     assert first.startswith("codesieve: reconnecting: the embedded server stopped by itself (exit status -9)")
     assert first.endswith("; starting it again")
