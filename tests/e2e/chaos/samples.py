@@ -24,7 +24,7 @@ def completion(solution: str, index: int) -> str:
     """Three in five are right. No two are equal, so each is judged."""
     mark = f"    # {index}\n"
     if index % 10 == 0:
-        return f"{solution}{mark}\nimport time\ntime.sleep(1)\n"  # once, not in each call
+        return f"{solution}{mark}\nimport time\ntime.sleep(0.5)\n"  # once, not in each call
     if index % 5 == 1:
         return f"    return None{mark}"
     if index % 5 == 2:
