@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ from codesieve.server.metrics import Metrics
 from codesieve.server.models import GenerationPool, ModelRegistry
 from codesieve.server.options import Options, address, default_store, runtime_directory
 from codesieve.server.pools import Pool
+from codesieve.server.ports import keep_port
 from codesieve.server.serve_options import STORE_VARIABLE, serve_options
 from codesieve.server.tokens import TokenDoor
 from codesieve.server.trace_options import check_tracing, open_traces
@@ -268,11 +269,15 @@ def main(announce: Path | None, log_format: logs.Form, log_level: str, exit_with
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started
-        start_ray(options.ray_address, export=options.metrics_listen is not None)
-        try:
-            asyncio.run(serve(options, door, credentials, say))
-        finally:
-            stop_ray()
+        with ExitStack() as ports:
+            ports.enter_context(keep_port("--listen", options.listen))
+            if options.metrics_listen is not None:
+                ports.enter_context(keep_port("--metrics-listen", options.metrics_listen))
+            start_ray(options.ray_address, export=options.metrics_listen is not None)
+            try:
+                asyncio.run(serve(options, door, credentials, say))
+            finally:
+                stop_ray()
     except (CannotStart, WorkerError, ValueError, OSError) as error:
         say({"error": str(error), "exit": 2})
         click.echo(f"codesieve serve: {error}", err=True)
