@@ -28,7 +28,6 @@ from codesieve.server.jobs.model import (
 )
 from codesieve.server.jobs.sql.codec import decode, encode
 from codesieve.server.models import ModelRegistry
-from codesieve.server.options import address, fail_on_unknown
 from codesieve.server.sharing import Priority
 from codesieve.v1 import job_pb2, judge_pb2, types_pb2
 from codesieve.workers.types import (
@@ -37,17 +36,12 @@ from codesieve.workers.types import (
     Comparison,
     Framework,
     FunctionTests,
-    Integrity,
-    Judgement,
     Limits,
     PromptForm,
     Sample,
     ScriptTests,
     StdioCase,
     StdioTests,
-    TestResult,
-    Verdict,
-    WorkFailed,
 )
 
 PROBLEM = {"problemId": "p/0", "prompt": "", "entryPoint": "f", "checkFunction": "Y2hlY2s="}
@@ -420,51 +414,3 @@ def test_judge_items() -> None:
         assert field in refused.value.violations[0].field
     with pytest.raises(InvalidRequest, match="first message"):
         requests.judge_setup(judge_pb2.JudgeRequest(item=item))
-
-
-def test_an_outage_has_no_verdict_on_the_wire() -> None:
-    judged = answers.judgement(Judgement("w", Verdict.PASSED, Integrity.SHARED, cpu_seconds=0.5))
-    assert judged.verdict == types_pb2.Judgement.PASSED
-    assert judged.cpu_time.nanos == 500_000_000
-    outage = answers.judgement(WorkFailed("w", "CELL_LOST", "it died"))
-    assert outage.WhichOneof("outcome") == "unjudged"
-    assert outage.verdict == types_pb2.Judgement.VERDICT_UNSPECIFIED
-
-
-def test_what_became_of_each_test_is_told_whatever_a_program_put_in_it() -> None:
-    tests = (
-        TestResult("assert f('\ud800')", Verdict.RAISED, "E: \ud800", b"\xff\x00", b"\xfe", 0.25),
-        TestResult("case 2", None),
-    )
-    judged = answers.judgement(
-        Judgement("w", Verdict.RAISED, Integrity.SPLIT, detail="E: \ud800 \u00e9", stdout=b"\xff", tests=tests)
-    )
-    assert judged.detail == "E: ? \u00e9"
-    first, second = judged.tests
-    assert (first.name, first.detail) == (b"assert f('\xed\xa0\x80')", "E: ?")
-    assert (first.verdict, first.input, first.output) == (types_pb2.Judgement.RAISED, b"\xff\x00", b"\xfe")
-    assert first.wall_time.nanos == 250_000_000
-    assert not second.HasField("verdict")
-
-
-def test_every_verdict_and_limit_has_its_word_on_the_wire() -> None:
-    for enum, wire in ((Comparison, types_pb2.StdioTests.Comparison), (Framework, types_pb2.ScriptTests.Framework)):
-        assert {each.value for each in enum} == set(wire.keys()[1:])
-    for verdict in Verdict:
-        assert types_pb2.Judgement.Verdict.Value(verdict.value) > 0
-    assert {verdict.value for verdict in Verdict} | {"VERDICT_UNSPECIFIED"} == set(types_pb2.Judgement.Verdict.keys())
-    assert len(dataclasses.fields(Limits)) == len(types_pb2.Limits.DESCRIPTOR.fields)
-
-
-@pytest.mark.parametrize("text", ["", "7420", "host:", ":80", "host:x", "host:70000"])
-def test_addresses(text: str) -> None:
-    with pytest.raises(ValueError, match="HOST:PORT"):
-        address(text)
-
-
-def test_configuration(tmp_path: Any) -> None:
-    names = {"listen", "models", "drain_seconds"}
-    values = {"model": ["a"], "drain-seconds": 3}
-    assert fail_on_unknown(values, names, tmp_path) == {"models": ["a"], "drain_seconds": 3}
-    with pytest.raises(ValueError, match="did you mean listen"):
-        fail_on_unknown({"lisen": ""}, names, tmp_path)
