@@ -74,7 +74,8 @@ class Server:
     def kill(self) -> None:
         """kill -9, to the front end alone. `stop` won't wait for its Ray's agents; test_chaos does, as for all else."""
         assert self._process is not None
-        self._seen -= {(pid, started(pid)) for name in RAY_AGENTS for pid in self.descendants(name)}
+        agents = {(pid, started(pid)) for name in RAY_AGENTS for pid in self.descendants(name)}
+        self._seen -= agents
         self._process.kill()
         self._process.wait()
 

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -269,10 +269,7 @@ def main(announce: Path | None, log_format: logs.Form, log_level: str, exit_with
         for source in options.models:
             if options.ray_address is None:
                 engine_for(source)  # what isn't there is refused before anything is started
-        with ExitStack() as ports:
-            ports.enter_context(keep_port("--listen", options.listen))
-            if options.metrics_listen is not None:
-                ports.enter_context(keep_port("--metrics-listen", options.metrics_listen))
+        with keep_port("--listen", options.listen), keep_port("--metrics-listen", options.metrics_listen):
             start_ray(options.ray_address, export=options.metrics_listen is not None)
             try:
                 asyncio.run(serve(options, door, credentials, say))

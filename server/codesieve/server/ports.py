@@ -16,10 +16,10 @@ from codesieve.server.options import address
 
 
 @contextlib.contextmanager
-def keep_port(option: str, listen: str) -> Iterator[None]:
-    """Keeps the port of "HOST:PORT"; 0 and "unix:PATH" are nothing to keep. Raises OSError if it can't be listened on."""
+def keep_port(option: str, listen: str | None) -> Iterator[None]:
+    """Keeps the port of "HOST:PORT"; None, 0 and "unix:PATH" keep nothing. Raises OSError if it can't be listened on."""
     with contextlib.ExitStack() as sockets:
-        if not listen.startswith("unix:"):
+        if listen is not None and not listen.startswith("unix:"):
             host, port = address(listen)
             try:
                 if port != 0:
@@ -32,8 +32,9 @@ def keep_port(option: str, listen: str) -> Iterator[None]:
 
 def _bind_all(host: str, port: int, sockets: contextlib.ExitStack) -> None:
     """Binds those of the host's addresses that this machine has, as gRPC does; one at least. Raises OSError."""
-    bound, refusal = False, OSError()
-    for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    refused: list[OSError] = []
+    places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, place in places:
         try:
             keeper = sockets.enter_context(socket.socket(family, kind, protocol))
             keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,8 +42,6 @@ def _bind_all(host: str, port: int, sockets: contextlib.ExitStack) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise
-            refusal = error
-        else:
-            bound = True
-    if not bound:
-        raise refusal
+            refused.append(error)
+    if len(refused) == len(places):
+        raise refused[-1]
